@@ -1,0 +1,1 @@
+"""What a closed network or a laptop needs to run the product: tools, images, a stand-in."""

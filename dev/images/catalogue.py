@@ -1,0 +1,45 @@
+"""Which local images there are and what each is made of."""
+
+from dataclasses import dataclass
+
+NAMESPACE = "kato-lb"
+"""First part of every local image's name; no registry holds it, so nothing is pulled by accident."""
+
+
+@dataclass(frozen=True)
+class LocalImage:
+    """An image built from the packages of one Debian release.
+
+    ``target`` is the stage of the Dockerfile; ``version`` is the tag and the oldest version of
+    the program that the image may hold.
+    """
+
+    target: str
+    version: str
+    release: str
+
+    @property
+    def name(self) -> str:
+        """The reference under which the image is stored."""
+        return f"{NAMESPACE}/{self.target}:{self.version}"
+
+
+NEWER, OLDER = "forky", "bookworm"
+"""Debian testing has the newest supported servers, Debian 12 the oldest supported ones."""
+
+NGINX = LocalImage("nginx", "1.30", NEWER)
+HAPROXY = LocalImage("haproxy", "3.2", NEWER)
+REDIS = LocalImage("redis", "8.0", NEWER)
+KATO_STAND_IN = LocalImage("kato-stand-in", "6.3.0", NEWER)
+OLD_NGINX = LocalImage("nginx", "1.22", OLDER)
+OLD_HAPROXY = LocalImage("haproxy", "2.6", OLDER)
+OLD_REDIS = LocalImage("redis", "7.0", OLDER)
+
+ALL = (NGINX, HAPROXY, REDIS, KATO_STAND_IN, OLD_NGINX, OLD_HAPROXY, OLD_REDIS)
+
+SUBSTITUTES = {
+    "katoImage": KATO_STAND_IN,
+    "redisImage": REDIS,
+    "nginxImage": NGINX,
+}
+"""Stack setting → the local image that takes the place of a registry's."""

@@ -1,0 +1,66 @@
+"""Makes the images of a stack available: present, pulled, or replaced by local ones."""
+
+import json
+
+from dev.images import build, catalogue
+from dev.toolchain import places, steps
+
+_REGISTRY_LIMIT_SECONDS = 20
+_PULL_LIMIT_SECONDS = 1800
+
+
+def ensure(stack: str) -> None:
+    """Bring every image that the stack's settings name onto this machine.
+
+    Where no registry answers, the settings themselves are changed to name local images, so
+    that what runs is always what they say.
+    """
+    settings = _settings(stack)
+    local = {image.name: image for image in catalogue.ALL}
+    for key, substitute in catalogue.SUBSTITUTES.items():
+        wanted = settings[key]
+        if wanted in local:
+            build.build(local[wanted])
+        elif not _present(wanted) and not _pulled(wanted):
+            steps.say(f"no registry answers for {wanted}: stack {stack} now uses {substitute.name}")
+            build.build(substitute)
+            _change(stack, key, substitute.name)
+
+
+def _settings(stack: str) -> dict[str, str]:
+    listing = steps.output_of(["pulumi", "config", "--json", "--stack", stack], limit=60)
+    if listing is None:
+        raise steps.SetupError(
+            f"the settings of stack {stack} can't be read",
+            f"run 'pulumi config --stack {stack}' to see why",
+        )
+    found = json.loads(listing)
+    return {key: found[f"kato:{key}"]["value"] for key in catalogue.SUBSTITUTES}
+
+
+def _present(image: str) -> bool:
+    return steps.output_of(["docker", "image", "inspect", "--format", "{{.Id}}", image]) is not None
+
+
+def _pulled(image: str) -> bool:
+    manifest = ["docker", "manifest", "inspect", image]
+    if steps.output_of(manifest, limit=_REGISTRY_LIMIT_SECONDS) is None:
+        return False
+    with steps.step(f"pulling {image}"):
+        steps.run(
+            ["docker", "pull", "--quiet", image],
+            limit=_PULL_LIMIT_SECONDS,
+            cure=f"run 'docker pull {image}' by hand to see more",
+            log="pull",
+        )
+    return True
+
+
+def _change(stack: str, key: str, value: str) -> None:
+    steps.run(
+        ["pulumi", "config", "set", "--stack", stack, key, value],
+        limit=60,
+        cure=f"run 'pulumi config set --stack {stack} {key} {value}' by hand to see more",
+        log="config-set",
+        cwd=places.ROOT,
+    )

@@ -1,0 +1,45 @@
+"""``python3 -m dev.toolchain [up|test|kubernetes|docker-stop]``: make the tools ready."""
+
+import argparse
+import sys
+import time
+
+from dev.toolchain import docker_engine, environment, providers, pulumi_cli, python_env, steps
+
+
+def main() -> int:
+    """Run the wanted steps; 0 when everything is ready, 1 with the cure otherwise."""
+    parser = argparse.ArgumentParser(prog="python3 -m dev.toolchain", description=__doc__)
+    parser.add_argument(
+        "what",
+        nargs="?",
+        default="up",
+        choices=["python", "up", "test", "kubernetes", "docker-stop"],
+        help="python: the Python environment only; up (default): what the Docker stack needs; "
+        "test: the same with the test tools; kubernetes: the Kubernetes provider too; "
+        "docker-stop: stop the Docker engine that a set-up of this clone started",
+    )
+    what = parser.parse_args().what
+    started = time.monotonic()
+    try:
+        if what == "docker-stop":
+            docker_engine.stop_started()
+            return 0
+        with steps.only_one():
+            python_env.ensure(dev=what in ("python", "test"))
+            if what != "python":
+                pulumi_cli.ensure()
+                providers.ensure_docker()
+            if what == "kubernetes":
+                providers.ensure_kubernetes()
+            environment.write()
+        if what in ("up", "test"):
+            docker_engine.ensure()
+    except steps.SetupError as error:
+        return steps.fail(error)
+    steps.say(f"ready ({time.monotonic() - started:.1f} s)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

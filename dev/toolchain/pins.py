@@ -1,0 +1,18 @@
+"""The version of every tool that the set-up may fetch or build, each stated once."""
+
+PULUMI = "3.274.1"
+"""Pulumi CLI; the newest release whose engine the Go module proxies serve."""
+
+PULUMI_MINIMUM = (3, 250)
+"""Oldest Pulumi on PATH that is used as it is: the program relies on typed project settings."""
+
+DOCKER_PROVIDER = "5.2.0"
+"""Docker provider; equals the pulumi-docker SDK of requirements.txt."""
+
+KUBERNETES_PROVIDER = "4.25.0"
+"""Kubernetes provider; the newest version that its Go module can be built as."""
+
+GO_MINIMUM = (1, 21)
+"""Oldest Go that fetches by itself the newer toolchain that a recipe's go.mod asks for."""
+
+PYTHON_MINIMUM = (3, 11)

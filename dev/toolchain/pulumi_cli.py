@@ -1,0 +1,90 @@
+"""The Pulumi CLI and its Python language host, gathered in ``.state/bin`` when not on PATH."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from dev.toolchain import downloads, go_build, pins, places, steps
+
+_CLI_MODULE = "github.com/pulumi/pulumi/pkg/v3"
+_SDK_MODULE = "github.com/pulumi/pulumi/sdk/v3"
+_SDK_SCRIPTS = (
+    "python/cmd/pulumi-language-python-exec",
+    "python/dist/pulumi-resource-pulumi-python",
+)
+
+
+def ensure() -> bool:
+    """Make ``pulumi`` usable; True when it is the user's own, from PATH."""
+    if _on_path():
+        return True
+    release = downloads.pulumi(pins.PULUMI)
+    if release is not None:
+        for tool in release.iterdir():
+            _link(tool)
+        return False
+    built = go_build.build("pulumi", pins.PULUMI, "about 4 min", _compile)
+    for tool in built.iterdir():
+        _link(tool)
+    _write_language_host()
+    return False
+
+
+def home() -> Path:
+    """Pulumi's own folder (plugins, credentials) when the CLI is not the user's own."""
+    return places.cache() / "pulumi-home"
+
+
+def environment() -> dict[str, str]:
+    """What a process needs to run the CLI that ``ensure`` made usable."""
+    if not (places.BIN / "pulumi").exists():
+        return {}
+    return {"PATH": f"{places.BIN}{os.pathsep}{os.environ['PATH']}", "PULUMI_HOME": str(home())}
+
+
+def _on_path() -> bool:
+    path = os.pathsep.join(
+        part for part in os.environ["PATH"].split(os.pathsep) if Path(part) != places.BIN
+    )
+    if not shutil.which("pulumi", path=path) or not shutil.which(
+        "pulumi-language-python", path=path
+    ):
+        return False
+    found = re.match(r"v?(\d+)\.(\d+)", steps.output_of(["pulumi", "version"]) or "")
+    return bool(found) and (int(found[1]), int(found[2])) >= pins.PULUMI_MINIMUM
+
+
+def _compile(source: Path, target: Path) -> None:
+    go_build.go(
+        source, "build", "-trimpath", "-ldflags",
+        f"{go_build.LINKER} -X {_SDK_MODULE}/go/common/version.Version=v{pins.PULUMI}",
+        "-o", str(target / "pulumi"), f"{_CLI_MODULE}/cmd/pulumi",
+        log="go-pulumi",
+    )  # fmt: skip
+    sdk = go_build.module_directory(source, _SDK_MODULE)
+    for script in _SDK_SCRIPTS:
+        copy = target / Path(script).name
+        shutil.copyfile(sdk / script, copy)
+        copy.chmod(0o755)
+
+
+def _link(tool: Path) -> None:
+    places.BIN.mkdir(parents=True, exist_ok=True)
+    link = places.BIN / tool.name
+    link.unlink(missing_ok=True)
+    link.symlink_to(tool)
+
+
+def _write_language_host() -> None:
+    """Pulumi's own Python host is not obtainable as a Go module: start ours from this clone."""
+    host = places.BIN / "pulumi-language-python"
+    text = (
+        "#!/bin/sh\n"
+        f"PYTHONPATH='{places.ROOT}' exec '{places.VENV}/bin/python' "
+        '-m dev.toolchain.language_host "$@"\n'
+    )
+    if not host.exists() or host.read_text() != text:
+        host.unlink(missing_ok=True)
+        host.write_text(text)
+        host.chmod(0o755)

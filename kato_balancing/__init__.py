@@ -1,0 +1,1 @@
+"""The balancing model of KATO and everything that follows from it; pure Python, no Pulumi."""

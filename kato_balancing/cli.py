@@ -1,0 +1,69 @@
+"""The ``kato-lb`` command: finds the subcommand and hands over to it."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, cast
+
+INTERRUPTED: Final = 130
+"""What shells expect from a program that Ctrl-C ended."""
+
+
+class Subcommand(Protocol):
+    """What the module of a subcommand offers."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add the subcommand's arguments and help to ``parser``."""
+
+    def run(self, arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+        """Do it; returns the exit code, ends through ``parser.error`` on wrong use."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    name: str
+    summary: str
+    module: str
+
+    def load(self) -> Subcommand:
+        """Import the subcommand's module, with all that it needs."""
+        return cast(Subcommand, importlib.import_module(self.module))
+
+
+_COMMANDS: Final = (
+    _Entry(
+        "verify",
+        "prove that a running balancer keeps sessions whole",
+        "kato_balancing.verify.command",
+    ),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``kato-lb``; returns the exit code, raises ``SystemExit(2)`` on wrong use."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    parser = argparse.ArgumentParser(
+        prog="kato-lb", description="Balancing KATO: prove that a balancer does it right."
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen: dict[str, tuple[Subcommand, argparse.ArgumentParser]] = {}
+    for entry in _COMMANDS:
+        own = commands.add_parser(entry.name, help=entry.summary)
+        # Only the module of the command that runs is imported: the others cost time.
+        if entry.name in words:
+            subcommand = entry.load()
+            subcommand.configure(own)
+            chosen[entry.name] = (subcommand, own)
+    arguments = parser.parse_args(words)
+    subcommand, own = chosen[arguments.command]
+    try:
+        return subcommand.run(arguments, own)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nkato-lb: stopped\n")
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())
