@@ -28,9 +28,7 @@ from .work import Work
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-BOOT_SECONDS = 5.0
-"""How long a starting process waits for Redis."""
-BOOT_PAUSE_SECONDS = 1.0
+BOOT_ATTEMPTS = 5
 
 logger = logging.getLogger("uvicorn.error")
 
@@ -64,7 +62,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await _wait_for(storage)
+        await _wait_for(storage, settings.boot)
         async with parts.events.running():
             yield
         await storage.close()
@@ -89,17 +87,18 @@ def create_app(
     return FaultMiddleware(FixedHeaders(app, mark), parts.faults, mark)
 
 
-async def _wait_for(storage: Storage) -> None:
-    """Return when the storage answers; end the start of this process if it does not."""
-    deadline = time.monotonic() + BOOT_SECONDS
+async def _wait_for(storage: Storage, seconds: float) -> None:
+    """Return when the storage answers; end the start of this process if it does not in time."""
+    deadline = time.monotonic() + seconds
+    pause = seconds / BOOT_ATTEMPTS
     while True:
         try:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                 await storage.ping()
             return
         except (*STORAGE_ERRORS, TimeoutError) as error:
-            if time.monotonic() + BOOT_PAUSE_SECONDS < deadline:
-                await asyncio.sleep(BOOT_PAUSE_SECONDS)
+            if time.monotonic() + pause < deadline:
+                await asyncio.sleep(pause)
                 continue
             if multiprocessing.parent_process() is not None:
                 # uvicorn's newer parents stop when a child fails to start (exit status 3);

@@ -132,6 +132,7 @@ STAND_IN_CHECKS: Mapping[str, Check] = {
     "STAND_IN_WORK_MS": _milliseconds_range,
     "STAND_IN_FIRST_TOUCH_MS": _number(0, 3_600_000),
     "STAND_IN_ITEM_MS": _number(0, 3_600_000),
+    "STAND_IN_BOOT_SECONDS": _number(0, 3600),
     "STAND_IN_FAULT": _one_of(*KINDS),
     "STAND_IN_FAULT_SECONDS": _number(0, 86400),
     "STAND_IN_FAULT_COUNT": _integer(1),
@@ -181,6 +182,8 @@ class Settings:
     """Extra time when this process meets a node for the first time."""
     sequence_item: float = 0.015
     """Time of one item of observe-sequence."""
+    boot: float = 5.0
+    """How long a starting process waits for Redis."""
     fault: Fault | None = None
 
 
@@ -228,5 +231,6 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         work=_read_range(values.get("STAND_IN_WORK_MS") or "5-10"),
         first_touch=float(values.get("STAND_IN_FIRST_TOUCH_MS") or 110) / 1000,
         sequence_item=float(values.get("STAND_IN_ITEM_MS") or 15) / 1000,
+        boot=float(values.get("STAND_IN_BOOT_SECONDS") or 5),
         fault=_read_fault(values),
     )

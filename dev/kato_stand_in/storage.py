@@ -95,7 +95,7 @@ class RedisStorage:
 
     async def set_with_ttl(self, key: str, ttl: int, value: str) -> None:
         """See Storage."""
-        await self.client.setex(key, ttl, value)
+        await self.client.set(key, value, ex=ttl)
 
     async def expire(self, key: str, ttl: int) -> None:
         """See Storage."""

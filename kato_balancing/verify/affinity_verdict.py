@@ -92,7 +92,7 @@ def judge(
         verdict=verdict,
         figures=figures,
         summary=f"{share} of {figures.sessions} sessions on one server, "
-        f"{len(figures.servers)} servers, {figures.requests} requests",
+        f"servers seen: {len(figures.servers)}, requests: {figures.requests}",
         messages=broken + open_questions + _asides(figures) + notes,
     )
 

@@ -20,6 +20,11 @@ from kato_balancing.verify.target import Target
 LEAST_OVERLAP: Final = 0.05
 """Share of the writes that must have met another write of their session for a verdict."""
 
+BURST: Final = 4
+"""Observations of one session that are sent right after each other. What leaves together arrives
+together: the processes behind the balancer then hold one session at the same moment, also where
+they answer faster than this client asks."""
+
 GIVE_UP_FACTOR: Final = 2
 """Writing stops after this many failures in a row for each writer: nothing is behind it."""
 
@@ -80,14 +85,26 @@ async def check_overlap(
     the balancer does. Raises :class:`~kato_balancing.verify.sessions.SessionsRefusedError`.
     """
     async with OwnSessions(target, sessions, progress) as own:
-        work = [
-            (own.ids[number % sessions], f"{own.run}-{number}") for number in range(observations)
-        ]
-        # Mixed, so that the observations in flight fall on the sessions by chance and collide.
-        secrets.SystemRandom().shuffle(work)
+        work = _mixed(own.ids, own.run, observations)
         writing = await _write(target, work, writers, progress)
         memories = await _read(target, own.ids, progress)
     return _judge(writing, memories, observations, own.notes)
+
+
+def _mixed(sessions: tuple[str, ...], run: str, observations: int) -> list[tuple[str, str]]:
+    """Sessions and tokens: as many for each session, in bursts, the bursts in random order."""
+    rounds = range(0, observations, len(sessions))
+    per_session = [
+        [(session, f"{run}-{first + number}") for first in rounds if first + number < observations]
+        for number, session in enumerate(sessions)
+    ]
+    bursts = [
+        writes[start : start + BURST]
+        for writes in per_session
+        for start in range(0, len(writes), BURST)
+    ]
+    secrets.SystemRandom().shuffle(bursts)
+    return [write for burst in bursts for write in burst]
 
 
 async def _write(
@@ -95,7 +112,7 @@ async def _write(
 ) -> _Writing:
     writing = _Writing()
     in_flight: dict[str, set[str]] = defaultdict(set)
-    async with target.client(writers) as client:
+    async with target.single_clients(writers) as free:
 
         async def write(item: tuple[str, str]) -> None:
             session, token = item
@@ -106,7 +123,9 @@ async def _write(
                 writing.overlapped.update(others, (token,))
             others.add(token)
             writing.sent += 1
+            client = free.pop()
             answer = await _observe(target, client, session, token)
+            free.append(client)
             others.discard(token)
             if answer.ok:
                 writing.acknowledged[session].append(token)

@@ -42,6 +42,9 @@ async def check_reachability(target: Target, progress: Progress = silent) -> Che
         created = await create_session(target, client, node_id(new_run(), 0))
         progress("asking KATO", 3, 3)
 
+    if isinstance(created, Answer) and {exists.kind, created.kind} == {health.kind} != {"200"}:
+        # One fault in front of all three: three cures would only bury the one that helps.
+        return _result((health, exists, created), (_wrong("Every request", health, _health_cure),))
     messages = []
     if not health.ok:
         messages.append(_wrong("GET /health", health, _health_cure))
@@ -104,10 +107,10 @@ def _no_answer(target: Target, answer: Answer) -> str:
 def _wrong(request: str, answer: Answer, cure: Callable[[Answer], str]) -> str:
     if answer.status is None:
         detail = f" ({answer.detail})" if answer.detail else ""
-        return f"{request} brings {answer.kind}{detail}: {meaning(answer.kind)}. {cure(answer)}"
+        return f"{request} ends in {answer.kind}{detail}: {meaning(answer.kind)}. {cure(answer)}"
     if httpx.codes.is_redirect(answer.status):
         return (
-            f"{request} is redirected to {answer.location!r}. Checks do not follow redirects, "
+            f"{request} is redirected, to {answer.location!r}. Checks do not follow redirects, "
             "since clients of KATO should not have to: use the address it leads to."
         )
     return f"{request} answers {answer.kind}. {cure(answer)}"

@@ -1,6 +1,8 @@
 """The balancer under test: its address and how clients connect to it."""
 
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -86,3 +88,13 @@ class Target:
             # A proxy named in the environment would stand between us and the balancer.
             trust_env=False,
         )
+
+    @asynccontextmanager
+    async def single_clients(self, count: int) -> AsyncIterator[list[httpx.AsyncClient]]:
+        """``count`` clients with one kept connection each.
+
+        A single client with many connections looks through all of them for every request, which
+        takes longer than the request itself.
+        """
+        async with AsyncExitStack() as stack:
+            yield [await stack.enter_async_context(self.client(1)) for _ in range(count)]

@@ -1,0 +1,170 @@
+"""Field types of the model: what a value may look like, so that it can be written into any file.
+
+Every text that reaches a rendered configuration has one of these types: an allow-list of
+characters per kind of text, not a list of forbidden ones.
+"""
+
+import ipaddress
+import re
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+
+class Frozen(BaseModel):
+    """Strict (no text taken for a number), immutable, and no unknown field passes."""
+
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
+
+
+def refused(message: str) -> PydanticCustomError:
+    """An error with a message that states the rule and the cure."""
+    # Braces would be taken for placeholders.
+    return PydanticCustomError("kato", message.replace("{", "{{").replace("}", "}}"))  # type: ignore[arg-type]
+
+
+def _matching(pattern: str, rule: str) -> Any:
+    form = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not form.fullmatch(value):
+            raise refused(f"must be {rule} (got {_short(value)})")
+        return value
+
+    return AfterValidator(check)
+
+
+def _short(value: str) -> str:
+    shown = ascii(value)
+    return shown if len(shown) <= 60 else shown[:57] + "..."
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _no_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise refused(f"must be a number, not {str(value).lower()}")
+    return value
+
+
+ListOf = BeforeValidator(_as_tuple)
+"""Takes a list where the model holds a tuple."""
+
+Port = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=65535)]
+Seconds = Annotated[float, BeforeValidator(_no_bool), Field(gt=0, le=86400, allow_inf_nan=False)]
+Count = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=1_000_000)]
+
+ServerName = Annotated[
+    str,
+    _matching(
+        r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?",
+        "1 to 63 lower-case letters, digits and inner hyphens",
+    ),
+]
+
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
+
+
+def _host(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value)) if "%" not in value else _bad_host(value)
+    except ValueError:
+        pass
+    # All digits and dots, yet no address: resolvers disagree about what it means.
+    if not _HOST_NAME.fullmatch(value) or re.fullmatch(r"[0-9.]+", value):
+        return _bad_host(value)
+    return value
+
+
+def _bad_host(value: str) -> str:
+    raise refused(
+        "must be a host name (letters, digits, hyphens, dots) or an IP address, "
+        f"without port or scheme (got {_short(value)})"
+    )
+
+
+Host = Annotated[str, AfterValidator(_host)]
+
+UrlPath = Annotated[
+    str,
+    _matching(
+        r"/[A-Za-z0-9._~/-]{0,254}",
+        "a path that starts with / and has letters, digits and . _ ~ - / only",
+    ),
+]
+FilePath = Annotated[
+    str,
+    _matching(
+        r"/[A-Za-z0-9._/-]{1,254}",
+        "an absolute file path of letters, digits and . _ - /",
+    ),
+]
+CookieName = Annotated[
+    str, _matching(r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, underscores and hyphens")
+]
+ServiceName = Annotated[
+    str, _matching(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", "a port name such as http")
+]
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError as error:
+        raise refused(f"must be a network such as 10.0.0.0/8 ({error})") from None
+
+
+Network = Annotated[str, AfterValidator(_network)]
+
+
+def _choice(kind: type[StrEnum]) -> Any:
+    def convert(value: Any) -> Any:
+        if isinstance(value, kind) or not isinstance(value, str):
+            return value
+        for member in kind:
+            if value in (member.name, member.value):
+                return member
+        known = ", ".join(member.value for member in kind)
+        raise refused(f"must be one of {known} (got {_short(value)})")
+
+    return BeforeValidator(convert)
+
+
+class Affinity(StrEnum):
+    """How a request that belongs to a session finds the server that owns the session."""
+
+    SESSION = "SESSION"
+    """Consistent hash on the session id of the path, else on the X-Session-ID header."""
+    CLIENT_IP = "CLIENT_IP"
+    """Hash on the client's address; every client behind one proxy is one client."""
+    COOKIE = "COOKIE"
+    """A cookie that the balancer sets; clients without a cookie jar have no affinity."""
+    NONE = "NONE"
+    """No affinity: overlapping writes to one session are lost."""
+
+
+class Balancing(StrEnum):
+    """How requests without an owner are spread."""
+
+    ROUND_ROBIN = "ROUND_ROBIN"
+    LEAST_CONNECTIONS = "LEAST_CONNECTIONS"
+
+
+class SameSite(StrEnum):
+    """When a browser sends the cookie to another site's page."""
+
+    LAX = "lax"
+    STRICT = "strict"
+    NONE = "none"
+
+
+AffinityField = Annotated[Affinity, _choice(Affinity)]
+BalancingField = Annotated[Balancing, _choice(Balancing)]
+SameSiteField = Annotated[SameSite, _choice(SameSite)]
