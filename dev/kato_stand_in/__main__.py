@@ -28,6 +28,7 @@ def command(environ: Mapping[str, str]) -> list[str]:
         "port": environ.get("STAND_IN_PORT") or "8000",
         "workers": workers,
         "limit-concurrency": environ.get("KATO_LIMIT_CONCURRENCY") or DEFAULT_CONCURRENCY,
+        "loop": None if workers == "1" else f"{package}.event_loop:SpreadingLoop",
         "timeout-keep-alive": "5",
         "timeout-graceful-shutdown": graceful,
         "limit-max-requests": profile.request_limit,

@@ -15,11 +15,11 @@ def write() -> None:
     tools = pulumi_cli.environment()
     lines = [
         "# Written by the set-up; use it with:  . .state/env",
-        f"export PATH={shlex.quote(str(places.VENV / 'bin'))}:\"$PATH\"",
+        f'export PATH={shlex.quote(str(places.VENV / "bin"))}:"$PATH"',
     ]
     if tools:
         lines += [
-            f"export PATH={shlex.quote(str(places.BIN))}:\"$PATH\"",
+            f'export PATH={shlex.quote(str(places.BIN))}:"$PATH"',
             f"export PULUMI_HOME={shlex.quote(tools['PULUMI_HOME'])}",
         ]
     lines += [

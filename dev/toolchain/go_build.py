@@ -12,16 +12,18 @@ LINKER = "-s -w"
 BUILD_LIMIT_SECONDS = 2400
 
 
-def build(
-    name: str, version: str, expected: str, compile_in: Callable[[Path, Path], None]
-) -> Path:
+def cached(name: str, version: str) -> bool:
+    """True when the recipe's result is there already."""
+    return _result(name, version).exists()
+
+
+def build(name: str, version: str, expected: str, compile_in: Callable[[Path, Path], None]) -> Path:
     """The cached result folder of a recipe, built first if it is not there.
 
     ``compile_in(source, target)`` gets a scratch copy of the recipe folder and the folder that
     it fills. The result appears in the cache in one rename, so a broken build leaves nothing.
     """
-    recipe = places.RECIPES / name
-    result = places.cache() / f"{name}-{version}-{places.fingerprint(recipe)}"
+    recipe, result = places.RECIPES / name, _result(name, version)
     if result.exists():
         return result
     _require_go()
@@ -72,3 +74,6 @@ def _require_go() -> None:
         "(https://www.pulumi.com/docs/install), which needs no Go",
     )
 
+
+def _result(name: str, version: str) -> Path:
+    return places.cache() / f"{name}-{version}-{places.fingerprint(places.RECIPES / name)}"

@@ -25,7 +25,7 @@ def _ensure(name: str, version: str, build: Callable[[], Path]) -> None:
     if _installed(name, version):
         return
     install = [_pulumi(), "plugin", "install", "resource", name, version]
-    if _reachable():
+    if not go_build.cached(f"pulumi-resource-{name}", version) and pulumi_cli.is_official():
         try:
             with steps.step(f"{name} provider {version} (official plugin)"):
                 _run(install, limit=_OFFICIAL_LIMIT_SECONDS, log=f"plugin-{name}")
@@ -33,13 +33,6 @@ def _ensure(name: str, version: str, build: Callable[[], Path]) -> None:
         except steps.SetupError as error:
             steps.say(f"the official {name} plugin can't be had: {str(error).splitlines()[0]}")
     _run([*install, "--reinstall", "--file", str(build())], limit=120, log=f"plugin-{name}")
-
-
-def _reachable() -> bool:
-    """A built CLI means that the official downloads were out of reach a moment ago."""
-    return not (places.BIN / "pulumi-language-python").is_file() or (
-        places.BIN / "pulumi-language-python"
-    ).is_symlink()
 
 
 def _installed(name: str, version: str) -> bool:
@@ -98,9 +91,7 @@ def _build_kubernetes() -> Path:
         schema["version"] = pins.KUBERNETES_PROVIDER
         (source / "schema.json").write_text(json.dumps(schema))
         shutil.copyfile(command / "terraform-mapping.json", source / "terraform-mapping.json")
-        flags = (
-            f"{go_build.LINKER} -X {module}/pkg/version.Version={pins.KUBERNETES_PROVIDER}"
-        )
+        flags = f"{go_build.LINKER} -X {module}/pkg/version.Version={pins.KUBERNETES_PROVIDER}"
         go_build.go(
             source, "build", "-trimpath", "-ldflags", flags, "-o", str(target / name), ".",
             log="go-kubernetes-2",

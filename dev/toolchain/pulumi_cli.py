@@ -19,16 +19,18 @@ def ensure() -> bool:
     """Make ``pulumi`` usable; True when it is the user's own, from PATH."""
     if _on_path():
         return True
-    release = downloads.pulumi(pins.PULUMI)
-    if release is not None:
-        for tool in release.iterdir():
-            _link(tool)
-        return False
-    built = go_build.build("pulumi", pins.PULUMI, "about 4 min", _compile)
-    for tool in built.iterdir():
+    release = None if go_build.cached("pulumi", pins.PULUMI) else downloads.pulumi(pins.PULUMI)
+    tools = release or go_build.build("pulumi", pins.PULUMI, "about 4 min", _compile)
+    for tool in tools.iterdir():
         _link(tool)
-    _write_language_host()
+    if release is None:
+        _write_language_host()
     return False
+
+
+def is_official() -> bool:
+    """False when the CLI was built here, because official downloads were out of reach."""
+    return not go_build.cached("pulumi", pins.PULUMI) or _on_path()
 
 
 def home() -> Path:
@@ -70,10 +72,20 @@ def _compile(source: Path, target: Path) -> None:
 
 
 def _link(tool: Path) -> None:
+    """Hard links: the CLI takes for its own the hosts beside the file that it runs from."""
     places.BIN.mkdir(parents=True, exist_ok=True)
     link = places.BIN / tool.name
+    if (
+        not link.is_symlink()
+        and link.exists()
+        and link.stat().st_mtime_ns == tool.stat().st_mtime_ns
+    ):
+        return
     link.unlink(missing_ok=True)
-    link.symlink_to(tool)
+    try:
+        link.hardlink_to(tool)
+    except OSError:  # another file system
+        shutil.copy2(tool, link)
 
 
 def _write_language_host() -> None:

@@ -22,7 +22,9 @@ def ensure(*, dev: bool) -> None:
     inputs = [REQUIREMENTS, REQUIREMENTS_DEV, CONSTRAINTS, places.ROOT / "pyproject.toml"]
     key = "-".join(places.fingerprint(path) for path in inputs)
     full, runtime = places.VENV / ".ready-dev", places.VENV / ".ready"
-    if any(mark.exists() and mark.read_text() == key for mark in ((full,) if dev else (full, runtime))):
+    if any(
+        mark.exists() and mark.read_text() == key for mark in ((full,) if dev else (full, runtime))
+    ):
         return
     with steps.step("Python environment venv/"):
         python = places.VENV / "bin" / "python"

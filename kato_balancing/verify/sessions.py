@@ -17,6 +17,8 @@ from kato_balancing.verify.target import Target
 NODE_PREFIX: Final = "kato-lb-verify"
 AT_ONCE: Final = 8
 READ_ATTEMPTS: Final = 3
+PAUSE_BETWEEN_READS: Final = 0.3
+"""Seconds."""
 CLEAN_UP_LIMIT: Final = 10.0
 """Seconds that deleting all sessions may take: they expire by themselves anyway."""
 
@@ -63,7 +65,7 @@ async def read_memory(
             tokens = tuple(str(t) for e in events for t in (e if isinstance(e, list) else [e]))
             return StoredMemory(session, tokens, len(events))
         if attempt < READ_ATTEMPTS:
-            await asyncio.sleep(0.2 * attempt)
+            await asyncio.sleep(PAUSE_BETWEEN_READS)
     return answer
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import httpx
 
@@ -14,6 +15,8 @@ from kato_balancing.headers import (
     REVEAL_RESPONSE_HEADER,
 )
 from kato_balancing.verify.options import OptionError
+
+HIGHEST_PORT: Final = 65_535
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Target:
             raise OptionError("url", "must not carry a user name or a password", cure)
         if parsed.scheme not in {"http", "https"} or not parsed.host:
             raise OptionError("url", f"{url!r} does not begin with http:// and a host", cure)
+        if parsed.port is not None and not 0 < parsed.port <= HIGHEST_PORT:
+            raise OptionError("url", f"{url!r} names a port that is not from 1 to 65535", cure)
         if parsed.query or parsed.fragment or url.endswith(("?", "#")):
             raise OptionError("url", f"{url!r} must end with the host or a path prefix", cure)
         target = cls(str(parsed).rstrip("/"), timeout, server_header, ca_file)
@@ -62,6 +67,9 @@ class Target:
     @cached_property
     def tls(self) -> ssl.SSLContext:
         """Certificates are always verified; made once, since reading the authorities is slow."""
+        if self.base.startswith("http:") and self.ca_file is None:
+            # Never used; without authorities it would trust nobody.
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         return ssl.create_default_context(cafile=self.ca_file)
 
     def address(self, path: str) -> str:

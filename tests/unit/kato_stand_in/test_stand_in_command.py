@@ -17,6 +17,7 @@ def flags(**environment: str) -> dict[str, str]:
 def test_the_flags_of_the_image() -> None:
     given = flags(PORT="9000")
     given.pop("--app-dir")
+    assert given.pop("--loop") == "dev.kato_stand_in.event_loop:SpreadingLoop"
     assert given == {
         "--host": "0.0.0.0",
         "--port": "8000",
@@ -31,6 +32,7 @@ def test_the_flags_of_the_image() -> None:
 def test_what_the_environment_changes() -> None:
     given = flags(KATO_WORKERS="1", KATO_LIMIT_CONCURRENCY="500", STAND_IN_GRACEFUL_SHUTDOWN="90")
     assert given["--workers"] == "1"
+    assert "--loop" not in given
     assert given["--limit-concurrency"] == "500"
     assert given["--timeout-graceful-shutdown"] == "90"
 
