@@ -17,6 +17,15 @@ SWEEP: Final = 0.02
 """The connections' pauses are spread by this part of the interval to either side, so that some
 fall right on the moment at which the other side closes."""
 
+_IDLE_KINDS: Final = frozenset({"502", "ReadError", "WriteError", "RemoteProtocolError"})
+"""Failures that a connection closed while idle can bring."""
+
+_IDLE_CURE: Final = (
+    " Let every side close idle connections earlier than the side behind it: the balancer towards "
+    "KATO before KATO's 5 s (in nginx keepalive_timeout 4s in the upstream, in HAProxy "
+    "pool-purge-delay 4s), the client before the balancer."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class KeepAliveFigures:
@@ -105,12 +114,11 @@ def _judge(tally: _Tally, connections: int, interval: float, notes: tuple[str, .
     )
     messages: tuple[str, ...] = ()
     if failed:
+        cure = _IDLE_CURE if figures.failure_kinds.keys() & _IDLE_KINDS else ""
         messages = (
             f"{failed} of {tally.sent} observations, sent {interval:g} s apart, failed. "
             + " ".join(failures_in_words(figures.failure_kinds))
-            + " Let every side close idle connections earlier than the side behind it: the "
-            "balancer towards KATO before KATO's 5 s (in nginx keepalive_timeout 4s in the "
-            "upstream, in HAProxy pool-purge-delay 4s), the client before the balancer.",
+            + cure,
         )
     return CheckResult(
         name=CheckName.KEEP_ALIVE,

@@ -13,8 +13,8 @@ def servers_named(value: str | None) -> tuple[str, ...]:
 
     The last one answered; more than one means that the balancer tried again. Empty when the
     header is missing or names nobody (``-``). Commas separate them, and colons between spaces,
-    with which nginx begins another group of servers. Names come from outside and end on a terminal, so
-    they are cut to 100 characters and unprintable ones become ``?``.
+    with which nginx begins another group of servers. Names come from outside and end on a
+    terminal, so they are cut to 100 characters and unprintable ones become ``?``.
     """
     if value is None:
         return ()

@@ -1,0 +1,59 @@
+# The commands that people type; each does one thing and says what it does.
+PYTHON ?= python3
+STACK  ?= dev
+
+PY := venv/bin/python
+WITH_TOOLS := . .state/env &&
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-kubernetes up down verify test test-fast lint images bench docs
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+setup: ## install or build what the Docker stack needs (Python environment, Pulumi, Docker)
+	@$(PYTHON) -m dev.toolchain up
+
+setup-kubernetes: ## the Kubernetes provider too
+	@$(PYTHON) -m dev.toolchain kubernetes
+
+up: setup ## deploy the stack (STACK=dev) and print its URL
+	@$(WITH_TOOLS) pulumi stack select --create $(STACK)
+	@$(WITH_TOOLS) $(PY) -m dev.images ensure --stack $(STACK)
+	@$(WITH_TOOLS) pulumi up --yes --skip-preview --stack $(STACK)
+	@$(WITH_TOOLS) echo "Runs: $$(pulumi stack output runs --stack $(STACK))"
+	@$(WITH_TOOLS) echo "URL:  $$(pulumi stack output url --stack $(STACK))"
+
+down: ## remove the stack's containers and network; VOLUMES=1 removes its data too
+	@$(PYTHON) -m dev.toolchain up
+	@$(WITH_TOOLS) pulumi destroy --yes --skip-preview --stack $(STACK) \
+		$(if $(VOLUMES),,--exclude '**docker:index/volume:Volume**')
+
+verify: ## prove that the running stack keeps every session on one process
+	@$(WITH_TOOLS) kato-lb verify "$$(pulumi stack output url --stack $(STACK))"
+
+images: ## build every local image that the tests use
+	@$(PYTHON) -m dev.toolchain test
+	@$(PY) -m dev.images build
+
+lint: ## ruff and mypy
+	@$(PYTHON) -m dev.toolchain python
+	@venv/bin/ruff check .
+	@venv/bin/ruff format --check .
+	@venv/bin/mypy
+
+test-fast: lint ## lint and every test that needs neither Docker nor Pulumi
+	@$(PY) -m pytest tests/unit tests/components
+
+test: ## everything, on real parts: Pulumi, Docker, nginx, HAProxy
+	@$(PYTHON) -m dev.toolchain test
+	@$(MAKE) --no-print-directory images lint
+	@$(WITH_TOOLS) $(PY) -m pytest
+
+bench: ## speed against plain programs, side by side in one run
+	@$(PYTHON) -m dev.toolchain test
+	@$(PY) -m dev.images build
+	@$(WITH_TOOLS) $(PY) -m dev.bench
+
+docs: ## write the generated parts of README and docs again
+	@$(PY) -m dev.docs
