@@ -11,6 +11,7 @@ from dev.toolchain import places, steps
 _FOLDER = Path(__file__).resolve().parent
 _STAND_IN = places.ROOT / "dev" / "kato_stand_in"
 _RECIPE_LABEL = "org.kato-lb.recipe"
+_DEBOOTSTRAP = ("debootstrap", "debian-archive-keyring")
 _VERSION_COMMANDS = {
     "nginx": ["nginx", "-v"],
     "haproxy": ["haproxy", "-v"],
@@ -99,8 +100,9 @@ def _base(release: str) -> str:
         script = Path("/usr/share/debootstrap/scripts") / release
         steps.run(
             [
-                "debootstrap", "--variant=minbase", release, str(root), _mirror(),
-                str(script if script.exists() else script.with_name("sid")),
+                "debootstrap", "--variant=minbase", release, str(root),
+                # An empty mirror means the script's own.
+                _mirror() or "", str(script if script.exists() else script.with_name("sid")),
             ],
             limit=900,
             cure="check that apt-get update works on this machine, then run this again",
@@ -127,13 +129,13 @@ def _require_debootstrap() -> None:
     with steps.step("installing debootstrap"):
         steps.run(["apt-get", "update"], limit=300, cure=cure, log="apt-update", env=apt)
         steps.run(
-            ["apt-get", "install", "-y", "--no-install-recommends", "debootstrap"],
+            ["apt-get", "install", "-y", "--no-install-recommends", *_DEBOOTSTRAP],
             limit=300, cure=cure, log="apt-debootstrap", env=apt,
         )  # fmt: skip
 
 
-def _mirror() -> str:
-    """The Debian mirror of this machine's own package sources."""
+def _mirror() -> str | None:
+    """The Debian mirror of this machine's own package sources; None on other distributions."""
     listing = steps.output_of(
         ["apt-get", "indextargets", "--format", "$(REPO_URI) $(LABEL)", "Created-By: Packages"]
     )
@@ -141,6 +143,4 @@ def _mirror() -> str:
         uri, _, label = line.partition(" ")
         if label == "Debian":
             return uri
-    raise steps.SetupError(
-        "this machine's package sources name no Debian mirror", "add one to /etc/apt/sources.list"
-    )
+    return None

@@ -13,9 +13,10 @@ from kato_balancing.verify.report import CheckResult, Verdict
 from kato_balancing.verify.sessions import OwnSessions
 from kato_balancing.verify.target import Target
 
-SWEEP: Final = 0.02
-"""The connections' pauses are spread by this part of the interval to either side, so that some
-fall right on the moment at which the other side closes."""
+EARLIEST: Final = -0.03
+LATEST: Final = 0.005
+"""Seconds around the interval over which the connections' pauses are spread. The race is won or
+lost within about a millisecond, a round trip before the interval is over."""
 
 _IDLE_KINDS: Final = frozenset({"502", "ReadError", "WriteError", "RemoteProtocolError"})
 """Failures that a connection closed while idle can bring."""
@@ -97,8 +98,8 @@ async def check_keep_alive(
 
 
 def _pauses(interval: float, connections: int) -> list[float]:
-    widest = max(1, connections - 1)
-    return [interval * (1 + SWEEP * (2 * n / widest - 1)) for n in range(connections)]
+    step = (LATEST - EARLIEST) / max(1, connections - 1)
+    return [max(0.0, interval + EARLIEST + step * number) for number in range(connections)]
 
 
 def _judge(tally: _Tally, connections: int, interval: float, notes: tuple[str, ...]) -> CheckResult:

@@ -47,7 +47,8 @@ WAYS: Final = (
     PATH,
     Way(
         name="query",
-        path=lambda session: session_path(session, "/exists?verify=1"),
+        # Right behind the id, where a key that is cut at the next slash swallows it.
+        path=lambda session: session_path(session, "?verify=1"),
         headers=_no_headers,
         cure="Take the session id from the path without the query: in nginx $uri instead of "
         "$request_uri, in HAProxy path instead of url.",

@@ -1,0 +1,55 @@
+"""Writes the generated parts of the documentation: ``python -m dev.docs [--check]``."""
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dev.toolchain import places
+
+README = places.ROOT / "README.md"
+PROJECT = places.ROOT / "Pulumi.yaml"
+_PART = re.compile(r"(<!-- settings: .*? -->\n).*?(<!-- end of settings -->)", re.DOTALL)
+
+
+def settings_table(project: Path = PROJECT) -> str:
+    """The stack's settings as a Markdown table, from the project file that declares them."""
+    declared: dict[str, dict[str, Any]] = yaml.safe_load(project.read_text())["config"]
+    lines = ["| Setting | Type | Default | What it is |", "|---|---|---|---|"]
+    for name, entry in declared.items():
+        if ":" not in name:
+            default = json.dumps(entry["default"])
+            text = entry["description"].replace("|", "\\|")
+            lines.append(f"| `{name}` | {entry['type']} | `{default}` | {text} |")
+    return "\n".join(lines) + "\n"
+
+
+def updated(text: str) -> str:
+    """The README's text with fresh generated parts."""
+    if not _PART.search(text):
+        raise ValueError("README.md has lost the marks around its settings table")
+    return _PART.sub(lambda part: part[1] + settings_table() + part[2], text)
+
+
+def main() -> int:
+    """Write, or with --check only compare: 1 when something is stale."""
+    parser = argparse.ArgumentParser(prog="python -m dev.docs", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing; 1 when stale")
+    check = parser.parse_args().check
+    before = README.read_text()
+    after = updated(before)
+    if before == after:
+        return 0
+    if check:
+        print("README.md is stale: run 'make docs'", file=sys.stderr)
+        return 1
+    README.write_text(after)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""Balancers to test with. ``KATO_REWRITE_GOLDEN=1 pytest tests/unit/balancing`` writes the golden
+files again; read the difference before it is kept."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kato_balancing.model import Balancer
+
+GOLDEN = Path(__file__).with_name("golden")
+
+
+@pytest.fixture
+def golden() -> Callable[[str, str], None]:
+    """Compare a text with the golden file of that name, byte by byte."""
+
+    def same(name: str, text: str) -> None:
+        file = GOLDEN / name
+        if os.environ.get("KATO_REWRITE_GOLDEN"):
+            file.write_bytes(text.encode())
+        assert text.encode() == file.read_bytes(), f"{file.name} differs from what is rendered"
+
+    return same
+
+
+@pytest.fixture
+def make() -> Callable[..., Balancer]:
+    """A balancer of three servers with some settings changed."""
+    return make_balancer
+
+
+def make_balancer(servers: list[dict[str, Any]] | None = None, **settings: Any) -> Balancer:
+    """A balancer of the given servers, three by default."""
+    listed = servers or [{"name": f"kato-{i}", "host": f"kato-{i}"} for i in range(3)]
+    return Balancer.of({"pool": {"servers": listed}, **settings})
