@@ -1,12 +1,12 @@
-"""Balancers to test with. ``KATO_REWRITE_GOLDEN=1 pytest tests/unit/balancing`` writes the golden
+"""Fixtures of the balancing tests. ``KATO_REWRITE_GOLDEN=1 pytest tests/unit/balancing`` writes the golden
 files again; read the difference before it is kept."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from sample_balancers import make_balancer
 
 from kato_balancing.model import Balancer
 
@@ -30,9 +30,3 @@ def golden() -> Callable[[str, str], None]:
 def make() -> Callable[..., Balancer]:
     """A balancer of three servers with some settings changed."""
     return make_balancer
-
-
-def make_balancer(servers: list[dict[str, Any]] | None = None, **settings: Any) -> Balancer:
-    """A balancer of the given servers, three by default."""
-    listed = servers or [{"name": f"kato-{i}", "host": f"kato-{i}"} for i in range(3)]
-    return Balancer.of({"pool": {"servers": listed}, **settings})

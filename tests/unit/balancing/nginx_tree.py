@@ -29,9 +29,7 @@ class Node:
     def one(self, *words: str) -> "Node":
         """The only directive inside that starts with these words."""
         found = [
-            node
-            for node in self.block or ()
-            if (node.name, *node.arguments)[: len(words)] == words
+            node for node in self.block or () if (node.name, *node.arguments)[: len(words)] == words
         ]
         assert len(found) == 1, f"{len(found)} directives start with {words}"
         return found[0]
@@ -59,7 +57,12 @@ def read(text: str) -> Node:
         file = Path(folder) / "nginx.conf"
         file.write_text(text, encoding="utf-8", newline="")
         payload = crossplane.parse(
-            str(file), single=True, strict=False, catch_errors=True, check_ctx=False, check_args=False
+            str(file),
+            single=True,
+            strict=False,
+            catch_errors=True,
+            check_ctx=False,
+            check_args=False,
         )
     assert payload["status"] == "ok", payload["errors"]
     return Node("root", (), tuple(_node(item) for item in payload["config"][0]["parsed"]))

@@ -130,9 +130,7 @@ RELATIONS = [
     ("settings", "path", "cure"),
     [pytest.param(*case[1:], id=case[0]) for case in FIELDS + RELATIONS],
 )
-def test_a_bad_value_is_named_with_its_cure(
-    settings: dict[str, Any], path: str, cure: str
-) -> None:
+def test_a_bad_value_is_named_with_its_cure(settings: dict[str, Any], path: str, cure: str) -> None:
     problems = _refused(settings)
 
     assert [found for found, _ in problems] == [path]
@@ -180,7 +178,9 @@ def test_names_and_addresses_are_hosts(host: str, kept: str) -> None:
     "settings",
     [
         pytest.param({"keep_alive": {"idle": 4.99}}, id="idle just below KATO's"),
-        pytest.param({"process": {"workers": 2}, "affinity": "NONE"}, id="workers without affinity"),
+        pytest.param(
+            {"process": {"workers": 2}, "affinity": "NONE"}, id="workers without affinity"
+        ),
         pytest.param({"limits": {"requests": 377}}, id="the whole budget"),
         pytest.param({"process": {"connection_limit": 124}}, id="one connection left"),
         pytest.param({"retry": {"window": 3}}, id="window that just covers the tries"),
@@ -269,7 +269,11 @@ def test_equal_balancers_are_one_key(make: Callable[..., Balancer]) -> None:
     "settings",
     [
         {},
-        {"affinity": "NONE", "balancing": "LEAST_CONNECTIONS", "retry": {"window": 2.5, "tries": 2}},
+        {
+            "affinity": "NONE",
+            "balancing": "LEAST_CONNECTIONS",
+            "retry": {"window": 2.5, "tries": 2},
+        },
         {"learned": {}, "resolver": {"address": "127.0.0.11"}, "private_paths": []},
         {"affinity": "COOKIE", "cookie": {"same_site": "strict", "max_age": 60}},
         {"tls": {"certificate": "/tls/c.pem", "key": "/tls/k.pem"}, "health": {"active": {}}},

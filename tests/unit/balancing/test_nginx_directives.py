@@ -1,14 +1,14 @@
 """What the rendered file says, read back by an independent parser."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from nginx_tree import Node, read
 
 from kato_balancing import kato, nginx
 from kato_balancing.model import Balancer
-
-from nginx_tree import Node, read
 
 NEW = (1, 30, 4)
 SPARE = {"name": "spare", "host": "spare", "backup": True}
@@ -18,7 +18,6 @@ RESOLVER = {"resolver": {"address": "127.0.0.11"}}
 
 def _http(balancer: Balancer) -> Node:
     return read(nginx.render(balancer, NEW)).one("http")
-
 
 
 def _servers(http: Node) -> tuple[Node, Node]:
@@ -61,7 +60,7 @@ def test_without_affinity_weights_and_backup_are_plain_server_options(
 
     assert _upstream(http, "kato") == [
         "zone kato 1m",
-        "least_conn ",
+        "least_conn",
         "server kato-0:8000 weight=3 max_fails=2 fail_timeout=5s",
         "server kato-1:8000 weight=1 max_fails=2 fail_timeout=5s",
         "server spare:8000 weight=1 max_fails=2 fail_timeout=5s backup",
@@ -87,7 +86,7 @@ def test_requests_without_a_session_can_have_a_method_of_their_own(
         " kato_spread",
         "default kato",
     ]
-    assert "least_conn " in _upstream(http, "kato_spread")
+    assert "least_conn" in _upstream(http, "kato_spread")
     assert "hash $kato_session consistent" in _upstream(http, "kato")
     assert public.one("location", "/").one("proxy_pass").arguments == ("http://$kato_pool",)
 
@@ -103,7 +102,7 @@ def test_backup_servers_of_a_ring_have_a_ring_of_their_own(make: Callable[..., B
     assert not [line for line in _upstream(http, "kato") if "spare" in line]
     assert public.one("error_page", "502").arguments == ("502", "504", "@backup")
     assert [node.words for node in backup.walk()] == [
-        "if ($kato_final)",
+        "if $kato_final",
         "return 502",
         "limit_conn kato_requests 377",
         "proxy_pass http://kato_backup",
@@ -267,8 +266,6 @@ def test_no_request_is_written_without_an_access_log(make: Callable[..., Balance
 
 
 def test_the_access_log_is_one_json_object(make: Callable[..., Balancer]) -> None:
-    import json
-
     form = _http(make()).one("log_format").arguments
 
     assert form[:2] == ("kato", "escape=json")

@@ -3,11 +3,10 @@
 import re
 
 import pytest
+from nginx_tree import Node, read
+from sample_balancers import make_balancer
 
 from kato_balancing import nginx
-
-from conftest import make_balancer
-from nginx_tree import Node, read
 
 
 def _map(target: str) -> Node:
