@@ -1,6 +1,7 @@
 """The balancing model's groups as component inputs, field by field (see kato_balancing.model)."""
 
-from typing import NotRequired, Sequence, TypedDict
+from collections.abc import Sequence
+from typing import NotRequired, TypedDict
 
 import pulumi
 

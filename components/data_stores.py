@@ -1,6 +1,7 @@
 """KatoDataStores: Redis, ClickHouse and Qdrant as containers, or the addresses of existing ones."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NotRequired, Optional, TypedDict
 
 import pulumi
@@ -142,8 +143,7 @@ def check(args: KatoDataStoresArgs) -> None:
     for store in ("redis", "clickhouse", "qdrant"):
         given = args.get(store)
         if isinstance(given, dict) and "image" in given:
-            reference = given["image"]
-            attributed(f"{store}.image", lambda reference=reference: images.parse(reference))
+            attributed(f"{store}.image", partial(images.parse, given["image"]))
 
 
 def _volume(name: str, child: pulumi.ResourceOptions) -> pulumi.Output[str]:

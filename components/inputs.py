@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from kato_balancing.problems import InvalidInput, Problem, from_validation
 
 _Model = TypeVar("_Model", bound=BaseModel)
+_Result = TypeVar("_Result")
 
 
 def is_plain(value: Any) -> bool:
@@ -57,7 +58,7 @@ def property_error(problems: list[Problem], at: str = "") -> pulumi.InputPropert
     return pulumi.InputPropertiesError(f"invalid input, nothing was created:\n{lines}", details)
 
 
-def attributed(path: str, check: Callable[[], Any]) -> Any:
+def attributed(path: str, check: Callable[[], _Result]) -> _Result:
     """The check's result, with its ValueError or InvalidInput turned into a property's error."""
     try:
         return check()

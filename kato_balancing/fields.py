@@ -24,7 +24,7 @@ class Frozen(BaseModel):
 def refused(message: str) -> PydanticCustomError:
     """An error with a message that states the rule and the cure."""
     # Braces would be taken for placeholders.
-    return PydanticCustomError("kato", message.replace("{", "{{").replace("}", "}}"))  # type: ignore[arg-type]
+    return PydanticCustomError("kato", message.replace("{", "{{").replace("}", "}}"))
 
 
 def _matching(pattern: str, rule: str) -> Any:

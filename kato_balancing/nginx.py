@@ -128,7 +128,7 @@ def _maps(balancer: Balancer) -> Iterator[Directive]:
     words = "|".join(kato.RESERVED_SESSION_WORDS)
     yield _map(
         "$uri", "$kato_session_path",
-        (f"~^/sessions/(?!(?:{words})(?:/|$))(?<kato_id>{kato.SESSION_ID_CLASS})(?:/|$)", "$kato_id"),
+        (f"~^/sessions/(?!(?:{words})(?:/|$))(?<id>{kato.SESSION_ID_CLASS})(?:/|$)", "$id"),
         ("default", ""),
         comment="The session of a request: from the decoded path without its query, else from the\n"
         "header. The client's header itself is passed on untouched.",
@@ -346,7 +346,7 @@ def _busy_location() -> Directive:
         inside=[
             directive("internal"),
             directive("add_header", "Retry-After", "1", "always"),
-            directive("return", 503, '{"detail":"All connections to KATO are in use; nothing was done"}'),
+            directive("return", 503, '{"detail":"KATO is busy; nothing was done"}'),
         ],
     )  # fmt: skip
 

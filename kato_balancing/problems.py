@@ -76,7 +76,7 @@ def _message(detail: Mapping[str, Any]) -> str:
 
 
 def _has_value(detail: Mapping[str, Any]) -> bool:
-    return detail["type"] != "missing"
+    return str(detail["type"]) != "missing"
 
 
 def _shown(detail: Mapping[str, Any]) -> str:

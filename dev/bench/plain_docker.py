@@ -6,8 +6,10 @@ import time
 _LIMIT_SECONDS = 60
 _HEALTH = "python -c \"import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health')\""
 _NGINX = (
-    "mkdir -p /etc/kato; printf 'events{} http{ upstream k{ %s } server{ listen 8080; location / {"
-    " proxy_pass http://k; } } }' > /etc/kato/nginx.conf; exec nginx -c /etc/kato/nginx.conf -g 'daemon off;'"
+    "mkdir -p /etc/kato; "
+    "printf 'events{} http{ upstream k{ %s } "
+    "server{ listen 8080; location / { proxy_pass http://k; } } }' > /etc/kato/nginx.conf; "
+    "exec nginx -c /etc/kato/nginx.conf -g 'daemon off;'"
 )
 
 

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from dev.images.catalogue import KATO_STAND_IN, LocalImage, NAMESPACE
+from dev.images.catalogue import KATO_STAND_IN, NAMESPACE, LocalImage
 from dev.toolchain import places, steps
 
 _FOLDER = Path(__file__).resolve().parent
@@ -76,7 +76,7 @@ def _check_version(image: LocalImage) -> None:
 
 
 def _is_version(word: str) -> bool:
-    parts = word.split("-")[0].split(".")
+    parts = word.split("-", maxsplit=1)[0].split(".")
     return len(parts) >= 2 and all(p.isdigit() for p in parts[:2])
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 NAMESPACE = "kato-lb"
-"""First part of every local image's name; no registry holds it, so nothing is pulled by accident."""
+"""First part of every local image's name; no registry has it, so none is pulled by accident."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent import futures
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,9 @@ for d in m.distributions():
         if f.name == "pulumi-plugin.json":
             plugin = json.loads(f.locate().read_text())
             if plugin.get("resource"):
-                found.append({"name": plugin.get("name"), "version": plugin.get("version") or d.version,
-                              "server": plugin.get("server", "")})
+                version = plugin.get("version") or d.version
+                server = plugin.get("server", "")
+                found.append({"name": plugin.get("name"), "version": version, "server": server})
 print(json.dumps(found))
 """
 
@@ -64,7 +65,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def GetProgramDependencies(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         return language_pb2.GetProgramDependenciesResponse()
 
-    def InstallDependencies(self, request: Any, context: Any) -> Iterable[Any]:  # noqa: N802, ARG002
+    def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802, ARG002
         message = b"Dependencies are installed by 'make setup'.\n"
         yield language_pb2.InstallDependenciesResponse(stdout=message)
 
@@ -172,7 +173,12 @@ def _relay(process: "subprocess.Popen[bytes]") -> Iterator[Any]:
         if chunk is None:
             open_streams -= 1
         else:
-            yield language_pb2.RunPluginResponse(**{chunk[0]: chunk[1]})
+            kind, data = chunk
+            yield (
+                language_pb2.RunPluginResponse(stdout=data)
+                if kind == "stdout"
+                else language_pb2.RunPluginResponse(stderr=data)
+            )
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from dev.toolchain import go_build, pins, places, pulumi_cli, steps
+from dev.toolchain import go_build, pins, pulumi_cli, steps
 
 _OFFICIAL_LIMIT_SECONDS = 120
 

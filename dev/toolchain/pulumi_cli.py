@@ -54,7 +54,7 @@ def _on_path() -> bool:
     ):
         return False
     found = re.match(r"v?(\d+)\.(\d+)", steps.output_of(["pulumi", "version"]) or "")
-    return bool(found) and (int(found[1]), int(found[2])) >= pins.PULUMI_MINIMUM
+    return found is not None and (int(found[1]), int(found[2])) >= pins.PULUMI_MINIMUM
 
 
 def _compile(source: Path, target: Path) -> None:

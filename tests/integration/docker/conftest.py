@@ -43,7 +43,9 @@ def free_port() -> Callable[[], int]:
 
 @pytest.fixture(scope="module")
 def new_stack(
-    tools: None, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+    tools: None,  # noqa: ARG001 - asked for what it makes sure of
+    tmp_path_factory: pytest.TempPathFactory,
+    free_port: Callable[[], int],
 ) -> Iterator[Callable[..., PulumiStack]]:
     """Makes stacks of three replicas; each is destroyed at the end."""
     made: list[PulumiStack] = []

@@ -67,7 +67,7 @@ def test_the_proof_fails_without_affinity(new_stack: Callable[..., PulumiStack])
     done = run(command, limit=120)
     assert done.returncode == 1, done.stdout + done.stderr
     overlap = proof(broken.outputs()["url"], checks=("overlap",)).checks[0]
-    assert overlap.figures["lost_share"] > 0.10
+    assert overlap.figures.lost_share > 0.10
 
 
 def test_private_paths_stay_private(url: str) -> None:
@@ -140,7 +140,7 @@ def test_sessions_survive_a_restart_of_redis(stack: PulumiStack, url: str) -> No
 def test_the_keep_alive_race_is_won(url: str) -> None:
     report = proof(url, checks=("keep-alive",))
     assert report.holds is True, report
-    assert report.checks[0].figures["requests"] >= 200
+    assert report.checks[0].figures.requests >= 200
 
 
 def test_a_changed_image_replaces_replicas_one_after_another(stack: PulumiStack, url: str) -> None:

@@ -1,5 +1,8 @@
-"""Fixtures of the balancing tests. ``KATO_REWRITE_GOLDEN=1 pytest tests/unit/balancing`` writes the golden
-files again; read the difference before it is kept."""
+"""Fixtures of the balancing tests.
+
+``KATO_REWRITE_GOLDEN=1 pytest tests/unit/balancing`` writes the golden files again; read the
+difference before it is kept.
+"""
 
 import os
 from collections.abc import Callable

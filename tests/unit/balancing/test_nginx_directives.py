@@ -20,6 +20,13 @@ def _http(balancer: Balancer) -> Node:
     return read(nginx.render(balancer, NEW)).one("http")
 
 
+def _text_or_refusal(make: Callable[[], Balancer]) -> str:
+    try:
+        return nginx.render(make(), NEW)
+    except ValueError as refusal:
+        return str(refusal)
+
+
 def _servers(http: Node) -> tuple[Node, Node]:
     public, private = http.all("server")
     return public, private
@@ -204,24 +211,19 @@ def test_a_time_that_nginx_reads_in_whole_seconds_is_written_so(
         "health.passive.window": {"health": {"passive": {"window": 2.5}}, **RESOLVER},
         "resolver.valid": {"resolver": {"address": "127.0.0.11", "valid": 2.5}},
     }[setting]
-    try:
-        text = nginx.render(make(SERVERS, **changed), NEW)
-    except ValueError as refusal:
-        assert setting in str(refusal)
-        return
-    written = [word for node in read(text).walk() for word in node.arguments]
-    times = [w for w in written if w.startswith(("fail_timeout=", "valid="))]
-    assert times
+    text = _text_or_refusal(lambda: make(SERVERS, **changed))
+
+    written = text.replace(";", " ").split()
+    times = [word for word in written if word.startswith(("fail_timeout=", "valid="))]
+    assert times or text.startswith(setting)
     assert not [time for time in times if time.endswith("ms")]
 
 
 def test_a_time_too_short_to_write_never_becomes_none(make: Callable[..., Balancer]) -> None:
-    try:
-        text = nginx.render(make(keep_alive={"idle": 0.0004}), NEW)
-    except ValueError as refusal:
-        assert "keep_alive.idle" in str(refusal)
-        return
+    text = _text_or_refusal(lambda: make(keep_alive={"idle": 0.0004}))
+
     assert "keepalive_timeout 0" not in text
+    assert "keepalive_timeout" in text or text.startswith("keep_alive.idle")
 
 
 def test_the_server_is_named_only_to_who_asks(make: Callable[..., Balancer]) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from nginx_tree import read
@@ -89,12 +90,8 @@ def test_a_quoted_argument_is_read_back_as_it_was(words: list[str]) -> None:
 @settings(deadline=None, max_examples=50, derandomize=True)
 @given(text=st.text(max_size=10), control=st.sampled_from([*map(chr, range(32)), "\x7f"]))
 def test_a_control_character_is_never_written(text: str, control: str) -> None:
-    try:
+    with pytest.raises(ValueError, match="control character"):
         nginx_syntax.quote(text + control)
-    except ValueError as refusal:
-        assert "control character" in str(refusal)
-    else:
-        raise AssertionError("was written")
 
 
 TIMES = st.floats(0.01, 4.9)

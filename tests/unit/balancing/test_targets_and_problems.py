@@ -29,7 +29,7 @@ def test_a_version_is_read_and_shown(text: str, version: tuple[int, int, int], s
     ["", "1", "1.30.4.1", "v1.30", "1.30-alpine", "1.x", " 1.30", "1.30\n", "1..3", "1.99999"],
 )
 def test_what_is_no_version_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(ValueError, match="write it as in 1.30 or 1.30.4"):
+    with pytest.raises(ValueError, match=r"write it as in 1\.30 or 1\.30\.4"):
         parse_version(text)
 
 
