@@ -3,9 +3,15 @@
 import pulumi
 
 from kato_balancing import images
+from kato_balancing.problems import InvalidInput
 from stack_settings import StackSettings
 
-settings = StackSettings.of(pulumi.Config())
+try:
+    settings = StackSettings.of(pulumi.Config())
+except InvalidInput as error:
+    raise pulumi.RunError(
+        f"The stack's settings are refused; nothing was changed.\n{error}"
+    ) from None
 image = images.parse(settings.backend["image"])
 
 what_runs = f"KATO {settings.backend['image']}"

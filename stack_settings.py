@@ -1,12 +1,15 @@
 """A stack's settings (``Pulumi.yaml`` declares them) as the components' arguments."""
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import pulumi
+import yaml
+from pulumi.runtime.config import CONFIG
 
 from components import (
     KatoBackend,
@@ -19,10 +22,26 @@ from components import (
     kato_backend,
     nginx_balancer,
 )
-from components.inputs import refuse
+from kato_balancing.problems import InvalidInput, Problem
 
 BACKEND = "kato"
 """Name of the backend: its replicas are kato-0, kato-1 … on the stack's network."""
+
+_PROJECT = Path(__file__).with_name("Pulumi.yaml")
+
+_SETTING_OF_BACKEND_INPUT = {
+    "image": "katoImage",
+    "max_replicas": "maxReplicas",
+    "stop_seconds": "stopSeconds",
+}
+_SETTING_OF_BALANCER_INPUT = {
+    "affinity": "affinity",
+    "balancing": "balancing",
+    "image": "nginxImage",
+    "process": "process",
+    "publish.address": "address",
+    "publish.port": "port",
+}
 
 
 @dataclass(frozen=True)
@@ -37,10 +56,11 @@ class StackSettings:
     def of(cls, config: pulumi.Config) -> "StackSettings":
         """Read and check the stack's settings.
 
-        Raises InputPropertiesError, which names each setting, the rule and the cure.
+        Raises InvalidInput, which names each setting, the rule and the cure.
         """
+        _refuse_unknown(config)
         process = _group(config, "process")
-        stores = _stores(config)
+        stores = cast(KatoDataStoresArgs, _stores(config))
         backend: dict[str, Any] = {
             "image": config.require("katoImage"),
             "stores": {"environment": {}},
@@ -51,7 +71,7 @@ class StackSettings:
             "environment": _environment(config),
         }
         balancer: dict[str, Any] = {
-            "servers": kato_backend.server_list(BACKEND, config.require_int("maxReplicas")),
+            "servers": kato_backend.server_list(BACKEND, 1),
             "network": "",
             "image": config.require("nginxImage"),
             "publish": {"port": config.require_int("port"), "address": config.require("address")},
@@ -62,14 +82,9 @@ class StackSettings:
                 **_group(config, "balancer"),
             },
         }
-        data_stores.check(cast(KatoDataStoresArgs, stores))
-        kato_backend.check(cast(KatoBackendArgs, backend))
-        nginx_balancer.check(cast(NginxBalancerArgs, balancer))
-        return cls(
-            cast(KatoDataStoresArgs, stores),
-            cast(KatoBackendArgs, backend),
-            cast(NginxBalancerArgs, balancer),
-        )
+        arguments = cls(stores, cast(KatoBackendArgs, backend), cast(NginxBalancerArgs, balancer))
+        arguments._check()
+        return arguments
 
     def build(self) -> tuple[KatoBackend, NginxBalancer]:
         """Declare the stack's resources."""
@@ -81,6 +96,53 @@ class StackSettings:
             {**self.balancer, "servers": cast(Any, backend.servers), "network": stores.network},
         )
         return backend, balancer
+
+    def _check(self) -> None:
+        problems = [
+            *_problems(lambda: data_stores.check(self.stores), _camel_case),
+            *_problems(lambda: kato_backend.check(self.backend), _backend_setting),
+            *_problems(lambda: nginx_balancer.check(self.balancer), _balancer_setting),
+        ]
+        if problems:
+            # The backend and the balancer may both object to KATO's own numbers.
+            raise InvalidInput(dict.fromkeys(problems))
+
+
+def _problems(check: Callable[[], object], setting: Callable[[str], str]) -> list[Problem]:
+    """What a component refuses, by the setting that it comes from."""
+    try:
+        check()
+    except pulumi.InputPropertiesError as error:
+        return [
+            Problem(setting(detail["property_path"]), detail["reason"])
+            for detail in error.errors or []
+        ]
+    return []
+
+
+def _backend_setting(path: str) -> str:
+    if path.startswith("environment."):
+        return path
+    return _SETTING_OF_BACKEND_INPUT.get(path) or _camel_case(path)
+
+
+def _balancer_setting(path: str) -> str:
+    if path in _SETTING_OF_BALANCER_INPUT or path.startswith("process."):
+        return _SETTING_OF_BALANCER_INPUT.get(path) or _camel_case(path)
+    return "balancer." + _camel_case(path.removeprefix("rules."))
+
+
+def _refuse_unknown(config: pulumi.Config) -> None:
+    known = yaml.safe_load(_PROJECT.read_text())["config"].keys()
+    prefix = f"{config.name}:"
+    given = {key.removeprefix(prefix) for key in CONFIG.get() if key.startswith(prefix)}
+    problems = []
+    for name in sorted(given - known):
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else "'pulumi config' lists them"
+        problems.append(Problem(name, f"is not a setting of this program; {hint}"))
+    if problems:
+        raise InvalidInput(problems)
 
 
 def _stores(config: pulumi.Config) -> dict[str, Any]:
@@ -104,26 +166,28 @@ def _text_of(file: object) -> str:
     try:
         return Path(str(file)).read_text()
     except OSError as error:
-        raise refuse("clickhouse.schemaFile", f"can't be read ({error}); name a file") from None
+        problem = Problem("clickhouse.schemaFile", f"can't be read ({error}); name a file")
+        raise InvalidInput([problem]) from None
 
 
 def _group(config: pulumi.Config, key: str) -> dict[str, Any]:
     """A group of settings, with names as the components spell them."""
-    value = config.get_object(key) or {}
-    if not isinstance(value, Mapping):
-        raise refuse(key, f"must be a group of settings (got {value!r})")
-    return {str(name): item for name, item in _snake_case(value).items()}
+    return {str(name): item for name, item in _snake_case(_mapping(config, key)).items()}
 
 
 def _environment(config: pulumi.Config) -> dict[str, str]:
     """Variables keep their names; a bare true or 5 is meant as its text."""
-    value = config.get_object("environment") or {}
-    if not isinstance(value, Mapping):
-        raise refuse("environment", f"must be a group of variables (got {value!r})")
     return {
         str(name): str(item).lower() if isinstance(item, bool) else str(item)
-        for name, item in value.items()
+        for name, item in _mapping(config, "environment").items()
     }
+
+
+def _mapping(config: pulumi.Config, key: str) -> Mapping[str, Any]:
+    value = config.get_object(key) or {}
+    if not isinstance(value, Mapping):
+        raise InvalidInput([Problem(key, f"must be a group of settings (got {value!r})")])
+    return value
 
 
 def _snake_case(value: Any) -> Any:
@@ -135,3 +199,7 @@ def _snake_case(value: Any) -> Any:
     if isinstance(value, list):
         return [_snake_case(item) for item in value]
     return value
+
+
+def _camel_case(path: str) -> str:
+    return re.sub(r"_([a-z])", lambda found: found[1].upper(), path)

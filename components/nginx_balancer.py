@@ -1,5 +1,6 @@
 """NginxBalancer: an nginx container in front of any list of servers."""
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, Optional, TypedDict
 
@@ -20,6 +21,7 @@ IMAGE = "nginx:1.30.4"
 DOCKER_RESOLVER = "127.0.0.11"
 """Docker's own DNS server, in every container on a network of the user's."""
 
+_LOOPBACK = "127.0.0.1"
 _CONFIGURATION = "/etc/kato/nginx.conf"
 _STOP_MARGIN_SECONDS = 5
 _UNPRIVILEGED = "10001:10001"
@@ -68,7 +70,7 @@ class NginxBalancer(pulumi.ComponentResource):
         check(args)
         super().__init__("kato:index:NginxBalancer", name, {}, opts)
         publish = args.get("publish", Publication())
-        address, port = publish.get("address", "127.0.0.1"), int(publish.get("port", 8080))
+        address, port = publish.get("address", _LOOPBACK), int(publish.get("port", 8080))
         servers = pulumi.Output.from_input(args["servers"])
         model = servers.apply(lambda known: balancer(args, known))
         text = model.apply(lambda made: nginx.render(made, version_of(args)))
@@ -96,7 +98,7 @@ class NginxBalancer(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self),
         )
-        host = "127.0.0.1" if address in ("0.0.0.0", "::") else address  # noqa: S104
+        host = _LOOPBACK if address in ("0.0.0.0", "::") else address  # noqa: S104
         self.url = once_healthy(running, f"http://{host}:{port}")
         self.register_outputs({"url": self.url})
 
@@ -115,6 +117,9 @@ def check(args: NginxBalancerArgs) -> None:
     port = whole_numbers(publish.get("port", 8080))
     if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
         raise refuse("publish.port", f"must be a whole number from 1 to 65535 (got {port!r})")
+    address = publish.get("address", _LOOPBACK)
+    if not _is_address(address):
+        raise refuse("publish.address", f"must be an IP address of the host (got {address!r})")
     servers = args["servers"]
     known = servers if is_plain(servers) else _ANY_SERVER
     made = balancer(args, known)
@@ -138,3 +143,11 @@ def version_of(args: NginxBalancerArgs) -> targets.Version:
     if stated is None:
         raise refuse("version", "is required when the image's tag states none, for example 1.30")
     return stated
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,229 @@
+"""The components' inputs agree with the model: same names, same defaults, every one described."""
+
+import ast
+import inspect
+import re
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pulumi.provider.experimental.provider import ComponentProvider
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from components import (
+    KatoBackend,
+    KatoDataStores,
+    NginxBalancer,
+    balancing_args,
+    data_stores,
+    kato_backend,
+    nginx_balancer,
+    process_args,
+)
+from kato_balancing import model
+
+GROUPS: dict[str, tuple[Any, type[BaseModel]]] = {
+    "BalancedServer": (balancing_args, model.Server),
+    "PassiveHealthSettings": (balancing_args, model.PassiveHealth),
+    "HealthSettings": (balancing_args, model.Health),
+    "LimitSettings": (balancing_args, model.Limits),
+    "KeepAliveSettings": (balancing_args, model.KeepAlive),
+    "TimeoutSettings": (balancing_args, model.Timeouts),
+    "RetrySettings": (balancing_args, model.Retry),
+    "DrainSettings": (balancing_args, model.Drain),
+    "BalancerRules": (balancing_args, model.Balancer),
+    "KatoProcessSettings": (process_args, model.KatoProcess),
+}
+MODULES = (balancing_args, data_stores, kato_backend, nginx_balancer, process_args)
+
+
+def _fields(module: Any, group: str) -> dict[str, str]:
+    """Field → its docstring, as written in the source."""
+    tree = ast.parse(inspect.getsource(module))
+    [found] = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == group]
+    fields: dict[str, str] = {}
+    for before, after in zip(found.body, [*found.body[1:], ast.Pass()], strict=True):
+        if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name):
+            text = after.value if isinstance(after, ast.Expr) else None
+            told = text.value if isinstance(text, ast.Constant) else ""
+            fields[before.target.id] = " ".join(str(told).split())
+    return fields
+
+
+def _described() -> Iterator[tuple[str, str, str, FieldInfo]]:
+    for group, (module, described) in GROUPS.items():
+        for name, text in _fields(module, group).items():
+            yield group, name, text, described.model_fields[name]
+
+
+def _default(field: FieldInfo) -> Any:
+    return getattr(field.default, "value", field.default)
+
+
+def test_every_group_of_settings_is_compared_with_the_model() -> None:
+    written = {
+        node.name
+        for module in (balancing_args, process_args)
+        for node in ast.parse(inspect.getsource(module)).body
+        if isinstance(node, ast.ClassDef)
+    }
+
+    assert written == set(GROUPS)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_setting_is_one_of_the_models(group: str) -> None:
+    module, described = GROUPS[group]
+    names = set(_fields(module, group))
+
+    assert names
+    assert names <= set(described.model_fields)
+
+
+@pytest.mark.parametrize("group", sorted(set(GROUPS) - {"BalancerRules", "HealthSettings"}))
+def test_every_setting_of_the_model_can_be_given(group: str) -> None:
+    module, described = GROUPS[group]
+
+    assert set(_fields(module, group)) == set(described.model_fields)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_what_the_model_requires_is_required_and_nothing_else(group: str) -> None:
+    module, described = GROUPS[group]
+    required = getattr(module, group).__required_keys__
+    fields = set(_fields(module, group))
+
+    assert required == {name for name in fields if described.model_fields[name].is_required()}
+
+
+def test_a_stated_number_is_the_models_default() -> None:
+    stated = {
+        (group, name): (float(found[1]), float(_default(field)))
+        for group, name, text, field in _described()
+        if (found := re.search(r"Defaults to (\d+(?:\.\d+)?)\b", text))
+    }
+
+    assert len(stated) >= 25
+    assert {key: pair for key, pair in stated.items() if pair[0] != pair[1]} == {}
+
+
+def test_a_stated_word_is_the_models_default() -> None:
+    stated = {
+        (group, name): (found[1], str(_default(field)).lower())
+        for group, name, text, field in _described()
+        if (found := re.search(r"Defaults to (true|false|SESSION|ROUND_ROBIN)\b", text))
+    }
+
+    assert len(stated) == 6
+    assert {key: pair for key, pair in stated.items() if pair[0].lower() != pair[1]} == {}
+
+
+def test_every_default_of_the_model_is_stated() -> None:
+    silent = [
+        f"{group}.{name}"
+        for group, name, text, field in _described()
+        if not field.is_required()
+        and not isinstance(field.default, BaseModel)
+        and "Defaults to" not in text
+    ]
+
+    assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("module", "group", "field", "value"),
+    [
+        (data_stores, "RedisStore", "image", data_stores.REDIS_IMAGE),
+        (data_stores, "ClickHouseStore", "image", data_stores.CLICKHOUSE_IMAGE),
+        (data_stores, "QdrantStore", "image", data_stores.QDRANT_IMAGE),
+        (nginx_balancer, "NginxBalancerArgs", "image", nginx_balancer.IMAGE),
+        (nginx_balancer, "Publication", "port", "8080"),
+        (nginx_balancer, "Publication", "address", "127.0.0.1"),
+        (kato_backend, "KatoBackendArgs", "replicas", "3"),
+    ],
+)
+def test_the_components_own_defaults_are_stated(
+    module: Any, group: str, field: str, value: str
+) -> None:
+    assert f"Defaults to {value}" in _fields(module, group)[field]
+
+
+def test_the_schema_describes_every_input_and_output() -> None:
+    components: list[Any] = [KatoDataStores, KatoBackend, NginxBalancer]
+    schema = ComponentProvider(components, "kato").schema.to_json()
+
+    assert set(schema["resources"]) == {
+        f"kato:index:{component.__name__}" for component in components
+    }
+    silent = [
+        f"{token}.{name}"
+        for token, resource in schema["resources"].items()
+        for part in ("inputProperties", "properties")
+        for name, described in resource[part].items()
+        if not described.get("description")
+    ]
+    silent += [
+        f"{token}.{name}"
+        for token, type_ in schema["types"].items()
+        for name, described in type_["properties"].items()
+        if not described.get("description")
+    ]
+    assert silent == []
+
+
+def test_the_schema_has_every_input_that_is_written() -> None:
+    schema = ComponentProvider(
+        [KatoDataStores, KatoBackend, NginxBalancer], "kato"
+    ).schema.to_json()
+    written = {
+        (kind.__name__, name)
+        for module in MODULES
+        for kind in vars(module).values()
+        if typing.is_typeddict(kind)
+        for name in kind.__annotations__
+    }
+    known = {token.split(":")[-1]: type_["properties"] for token, type_ in schema["types"].items()}
+    known |= {
+        f"{token.split(':')[-1]}Args": resource["inputProperties"]
+        for token, resource in schema["resources"].items()
+    }
+
+    camel = {
+        (kind, re.sub(r"_([a-z])", lambda found: found[1].upper(), name)) for kind, name in written
+    }
+    assert len(camel) > 60
+    assert {(kind, name) for kind, names in known.items() for name in names} == camel
+
+
+@pytest.mark.parametrize(
+    ("component", "required"),
+    [("KatoDataStores", []), ("KatoBackend", ["image", "stores"]), ("NginxBalancer", ["servers"])],
+)
+def test_few_inputs_are_required(component: str, required: list[str]) -> None:
+    schema = ComponentProvider(
+        [KatoDataStores, KatoBackend, NginxBalancer], "kato"
+    ).schema.to_json()
+
+    assert sorted(schema["resources"][f"kato:index:{component}"]["requiredInputs"]) == required
+
+
+def test_the_required_inputs_alone_make_a_stack() -> None:
+    from recording import run
+
+    def program() -> None:
+        stores = KatoDataStores("stores", {})
+        backend = KatoBackend(
+            "kato",
+            {
+                "image": "kato:6.3.0",
+                "stores": {"environment": stores.environment, "network": stores.network},
+            },
+        )
+        NginxBalancer("lb", {"servers": backend.servers, "network": stores.network})
+
+    recording = run(program)
+
+    assert len(recording.of("docker:index/container:Container")) == 5
+    assert "server kato-4:8000" in recording.one("lb").files["/etc/kato/nginx.conf"]

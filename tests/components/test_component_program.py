@@ -1,0 +1,221 @@
+"""The program with the settings of Pulumi.yaml and Pulumi.dev.yaml, without an engine."""
+
+import json
+import runpy
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from recording import CONTAINER, Recording, attempt, run
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = "hunter-2"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _settings(*, stack: str | None = None, **changed: Any) -> dict[str, str]:
+    """The settings as the engine hands them over: Pulumi.yaml's defaults, the stack's, ours."""
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    found = {f"kato:{key}": entry["default"] for key, entry in declared.items() if ":" not in key}
+    if stack is not None:
+        found |= yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    found |= {f"kato:{key}": value for key, value in changed.items()}
+    return {key: _text(value) for key, value in found.items()}
+
+
+def _program() -> None:
+    runpy.run_path(str(ROOT / "__main__.py"))
+
+
+def _run(
+    *,
+    stack: str | None = None,
+    preview: bool = False,
+    secret_keys: Iterable[str] = (),
+    **changed: Any,
+) -> Recording:
+    config = _settings(stack=stack, **changed)
+    return run(_program, preview=preview, config=config, secret_keys=secret_keys)
+
+
+def _warnings(recording: Recording) -> list[str]:
+    return [line for line in recording.logs if line.startswith("WARNING")]
+
+
+def test_every_setting_of_the_dev_stack_is_declared() -> None:
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    used = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
+
+    assert used
+    assert {key.removeprefix("kato:") for key in used} <= set(declared)
+    assert not [key for key, entry in declared.items() if not (":" in key or entry["description"])]
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_the_defaults_are_three_replicas_behind_a_balancer(preview: bool) -> None:
+    recording = _run(preview=preview)
+
+    assert sorted(recording.names(CONTAINER)) == [
+        "balancer",
+        "kato-0",
+        "kato-1",
+        "kato-2",
+        "stores-redis",
+    ]
+    assert recording.exports["url"] == "http://127.0.0.1:8080"
+    assert recording.exports["runs"] == "KATO ghcr.io/sevakavakians/kato:6.3.0"
+    assert [server["name"] for server in recording.exports["servers"]] == [
+        f"kato-{index}" for index in range(5)
+    ]
+
+
+def test_the_parts_are_on_one_network() -> None:
+    recording = _run()
+
+    networks = {
+        container.inputs["networksAdvanced"][0]["name"] for container in recording.of(CONTAINER)
+    }
+    assert networks == {"stores-network-0123456"}
+    assert recording.one("kato-0").environment["REDIS_URL"] == "redis://stores-redis:6379"
+    text = recording.one("balancer").files["/etc/kato/nginx.conf"]
+    assert "resolver 127.0.0.11" in text
+    assert text.count(":8000 weight=10") == 5
+
+
+def test_the_dev_stack_says_that_it_runs_a_stand_in() -> None:
+    recording = _run(stack="dev", katoImage="kato-lb/kato-stand-in:6.3.0")
+
+    [warning] = _warnings(recording)
+    assert "not KATO" in warning
+    assert "learns and predicts nothing" in warning
+    assert recording.exports["runs"].startswith("the KATO stand-in (kato-lb/kato-stand-in:6.3.0)")
+    assert "X-Kato-Server" in recording.one("balancer").files["/etc/kato/nginx.conf"]
+
+
+def test_kato_without_a_pattern_store_is_warned_about() -> None:
+    [warning] = _warnings(_run())
+
+    assert "can't observe or predict" in warning
+    assert "schemaFile" in warning
+
+
+def test_with_a_pattern_store_there_is_no_warning(tmp_path: Path) -> None:
+    schema = tmp_path / "init.sql"
+    schema.write_text("CREATE TABLE t (x Int8) ENGINE = Memory;")
+
+    existing = _run(clickhouse={"host": "ch.example"}, qdrant={"host": "q.example"})
+    managed = _run(clickhouse={"schemaFile": str(schema)}, qdrant={"managed": True})
+
+    assert _warnings(existing) == _warnings(managed) == []
+    assert existing.one("kato-0").environment["CLICKHOUSE_HOST"] == "ch.example"
+    assert "stores-qdrant" in managed.names(CONTAINER)
+    assert managed.one("stores-clickhouse").files == {
+        "/docker-entrypoint-initdb.d/kato.sql": schema.read_text()
+    }
+
+
+def test_settings_in_camel_case_reach_the_parts() -> None:
+    recording = _run(
+        replicas=2,
+        maxReplicas=2,
+        port=9000,
+        address="0.0.0.0",
+        affinity="NONE",
+        balancing="LEAST_CONNECTIONS",
+        stopSeconds=60,
+        process={"connectionLimit": 600},
+        balancer={"keepAlive": {"idle": 3}, "timeouts": {"clientIdle": 30}, "accessLog": False},
+        environment={"LOG_LEVEL": "DEBUG", "DEBUG": True},
+        redis={"memoryMegabytes": 64},
+    )
+    text = recording.one("balancer").files["/etc/kato/nginx.conf"]
+    replica = recording.one("kato-1")
+
+    assert recording.exports["url"] == "http://127.0.0.1:9000"
+    assert text.count("server kato-") == 2
+    for line in ("least_conn;", "keepalive_timeout 3s;", "keepalive_timeout 30s;"):
+        assert line in text
+    assert "access_log off;" in text.splitlines()[25:][0] or "    access_log off;" in text
+    assert replica.inputs["stopTimeout"] == 60
+    assert replica.environment["KATO_LIMIT_CONCURRENCY"] == "600"
+    assert (replica.environment["LOG_LEVEL"], replica.environment["DEBUG"]) == ("DEBUG", "true")
+    assert "maxmemory 64mb" in recording.one("stores-redis").files["/etc/kato/redis.conf"]
+
+
+def test_an_existing_redis_is_used() -> None:
+    recording = _run(redis={"url": "redis://redis.example:6379"})
+
+    assert "stores-redis" not in recording.names(CONTAINER)
+    assert recording.one("kato-0").environment["REDIS_URL"] == "redis://redis.example:6379"
+
+
+@pytest.mark.parametrize(
+    ("key", "settings"),
+    [
+        ("redis", {"redis": {"url": f"redis://:{PASSWORD}@redis.example:6379"}}),
+        ("redis", {"redis": {"password": PASSWORD}}),
+        ("clickhouse", {"clickhouse": {"host": "ch", "password": PASSWORD}}),
+        ("environment", {"environment": {"MY_TOKEN": PASSWORD}}),
+    ],
+)
+def test_a_secret_setting_is_secret_everywhere(key: str, settings: dict[str, Any]) -> None:
+    recording = _run(secret_keys=[f"kato:{key}"], **settings)
+
+    holding = [
+        (container.name, part)
+        for container in recording.of(CONTAINER)
+        for part in ("envs", "uploads")
+        if PASSWORD in json.dumps(container.inputs.get(part, ""))
+    ]
+    shown = [
+        (name, part)
+        for name, part in holding
+        if not any(path.startswith(part) for path in recording.one(name).secrets)
+    ]
+    assert holding
+    assert shown == []
+    assert PASSWORD not in "\n".join(recording.logs)
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"balancer": {"keepAlive": {"idle": 5}}}, "keep_?alive.idle"),
+        ({"balancer": {"limits": {"requests": 378}}}, "limits.requests"),
+        ({"balancer": {"revealServer": True}}, "reveal_?server"),
+        ({"balancer": []}, "balancer"),
+        ({"affinity": "sticky"}, "affinity"),
+        ({"process": {"workers": 2}}, "process.workers"),
+        ({"process": {"sessionTtl": 1}}, "process.session_?ttl"),
+        ({"replicas": 0}, "replicas"),
+        ({"replicas": 6}, "max_?replicas"),
+        ({"stopSeconds": 34}, "stop_?seconds"),
+        ({"port": 70000}, "port"),
+        ({"katoImage": "kato:5.0.1"}, "image"),
+        ({"katoImage": "kato:latest"}, "image"),
+        ({"nginxImage": "nginx:stable"}, "version"),
+        ({"redisImage": "redis"}, "redis.image"),
+        ({"redis": {"url": "redis://r", "memoryMegabytes": 5}}, "redis.memory_?megabytes"),
+        ({"redis": {"memoryMegabyte": 64}}, "redis.memory_?megabyte"),
+        ({"clickhouse": {"user": "kato"}}, "clickhouse.schema"),
+        ({"clickhouse": {"schemaFile": "/nowhere/init.sql"}}, "clickhouse.schema_?file"),
+        ({"qdrant": {"mannaged": True}}, "qdrant.mannaged"),
+        ({"environment": {"KATO_WORKERS": 2}}, "environment.KATO_WORKERS"),
+        ({"environment": {"LOG_LEVEL": "info"}}, "environment.LOG_LEVEL"),
+        ({"environment": "LOG_LEVEL=INFO"}, "environment"),
+    ],
+)
+def test_a_bad_setting_is_named_before_anything_is_registered(
+    settings: dict[str, Any], name: str
+) -> None:
+    recording = Recording(preview=False)
+
+    with pytest.raises(pulumi.InputPropertiesError, match=f"(?i){name}:"):
+        attempt(_program, recording, config=_settings(**settings))
+    assert recording.resources == []
