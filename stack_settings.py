@@ -1,15 +1,17 @@
 """A stack's settings (``Pulumi.yaml`` declares them) as the components' arguments."""
 
 import difflib
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import pulumi
 import yaml
-from pulumi.runtime.config import CONFIG
+from pulumi.runtime.config import CONFIG, get_config, is_config_secret
 
 from components import (
     KatoBackend,
@@ -29,6 +31,9 @@ BACKEND = "kato"
 
 _PROJECT = Path(__file__).with_name("Pulumi.yaml")
 
+_SECRET_INPUTS = ("url", "password", "api_key")
+"""Inputs of a store that are secrets wherever they come from."""
+
 _SETTING_OF_BACKEND_INPUT = {
     "image": "katoImage",
     "max_replicas": "maxReplicas",
@@ -41,6 +46,7 @@ _SETTING_OF_BALANCER_INPUT = {
     "process": "process",
     "publish.address": "address",
     "publish.port": "port",
+    "version": "nginxImage",
 }
 
 
@@ -60,7 +66,7 @@ class StackSettings:
         """
         _refuse_unknown(config)
         process = _group(config, "process")
-        stores = cast(KatoDataStoresArgs, _stores(config))
+        stores = _stores(config)
         backend: dict[str, Any] = {
             "image": config.require("katoImage"),
             "stores": {"environment": {}},
@@ -82,8 +88,17 @@ class StackSettings:
                 **_group(config, "balancer"),
             },
         }
-        arguments = cls(stores, cast(KatoBackendArgs, backend), cast(NginxBalancerArgs, balancer))
-        arguments._check()
+        arguments = cls(
+            cast(KatoDataStoresArgs, stores),
+            cast(KatoBackendArgs, backend),
+            cast(NginxBalancerArgs, balancer),
+        )
+        # In clear they can be checked as a whole; from here on they are secrets.
+        arguments._check(partial(_store_setting, "image" in _group(config, "redis")))
+        for store in stores.values():
+            _hide(store, _SECRET_INPUTS)
+        if is_config_secret(config.full_key("environment")):
+            _hide(backend["environment"], backend["environment"].keys())
         return arguments
 
     def build(self) -> tuple[KatoBackend, NginxBalancer]:
@@ -97,9 +112,9 @@ class StackSettings:
         )
         return backend, balancer
 
-    def _check(self) -> None:
+    def _check(self, store_setting: Callable[[str], str]) -> None:
         problems = [
-            *_problems(lambda: data_stores.check(self.stores), _camel_case),
+            *_problems(lambda: data_stores.check(self.stores), store_setting),
             *_problems(lambda: kato_backend.check(self.backend), _backend_setting),
             *_problems(lambda: nginx_balancer.check(self.balancer), _balancer_setting),
         ]
@@ -120,6 +135,12 @@ def _problems(check: Callable[[], object], setting: Callable[[str], str]) -> lis
     return []
 
 
+def _store_setting(image_in_group: bool, path: str) -> str:
+    if path == "redis.image" and not image_in_group:
+        return "redisImage"
+    return "clickhouse.schemaFile" if path == "clickhouse.schema" else _camel_case(path)
+
+
 def _backend_setting(path: str) -> str:
     if path.startswith("environment."):
         return path
@@ -127,9 +148,11 @@ def _backend_setting(path: str) -> str:
 
 
 def _balancer_setting(path: str) -> str:
-    if path in _SETTING_OF_BALANCER_INPUT or path.startswith("process."):
-        return _SETTING_OF_BALANCER_INPUT.get(path) or _camel_case(path)
-    return "balancer." + _camel_case(path.removeprefix("rules."))
+    path = path.removeprefix("rules.")
+    known = _SETTING_OF_BALANCER_INPUT.get(path)
+    if known or path.startswith("process."):
+        return known or _camel_case(path)
+    return "balancer." + _camel_case(path)
 
 
 def _refuse_unknown(config: pulumi.Config) -> None:
@@ -184,10 +207,19 @@ def _environment(config: pulumi.Config) -> dict[str, str]:
 
 
 def _mapping(config: pulumi.Config, key: str) -> Mapping[str, Any]:
-    value = config.get_object(key) or {}
+    # Not config.get_object: it warns about secrets, which are hidden later, when checked.
+    text = get_config(config.full_key(key))
+    value = json.loads(text) if text else {}
     if not isinstance(value, Mapping):
         raise InvalidInput([Problem(key, f"must be a group of settings (got {value!r})")])
     return value
+
+
+def _hide(inputs: dict[str, Any], names: Iterable[str]) -> None:
+    """Turn these inputs into secrets."""
+    for name in list(names):
+        if isinstance(inputs.get(name), str):
+            inputs[name] = pulumi.Output.secret(inputs[name])
 
 
 def _snake_case(value: Any) -> Any:

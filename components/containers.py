@@ -1,5 +1,6 @@
 """One way to declare a long-running container: restarted, waited for, stopped with patience."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -75,9 +76,9 @@ def container(name: str, service: Service, opts: pulumi.ResourceOptions) -> dock
         wait_timeout=START_LIMIT_SECONDS,
         restart="unless-stopped",
         stop_signal=service.stop_signal,
-        stop_timeout=int(service.stop_seconds),
+        stop_timeout=math.ceil(service.stop_seconds),
         # Without it the provider removes a container with SIGKILL.
-        destroy_grace_seconds=int(service.stop_seconds),
+        destroy_grace_seconds=math.ceil(service.stop_seconds),
         user=service.user,
         # Docker writes no file into a container with a read-only root.
         read_only=bool(service.scratch) and not service.files,

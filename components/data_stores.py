@@ -1,16 +1,24 @@
 """KatoDataStores: Redis, ClickHouse and Qdrant as containers, or the addresses of existing ones."""
 
+import re
 from collections.abc import Mapping
-from functools import partial
-from typing import Any, NotRequired, Optional, TypedDict
+from typing import Annotated, Any, ClassVar, NotRequired, Optional, Self, TypedDict
 
 import pulumi
 import pulumi_docker as docker
+from pydantic import AfterValidator, Field, model_validator
 
-from kato_balancing import images
+from kato_balancing.fields import (
+    Frozen,
+    Host,
+    ImageReference,
+    Port,
+    refused,
+    refused_at,
+)
 
 from .containers import Service, container, once_healthy
-from .inputs import attributed, refuse, whole_numbers
+from .inputs import Later, Text, checked
 
 REDIS_IMAGE = "redis:8.0"
 CLICKHOUSE_IMAGE = "clickhouse/clickhouse-server:24.8"
@@ -94,56 +102,111 @@ class KatoDataStores(pulumi.ComponentResource):
         args: KatoDataStoresArgs,
         opts: Optional[pulumi.ResourceOptions] = None,
     ) -> None:
-        check(args)
+        inputs = check(args)
         super().__init__("kato:index:KatoDataStores", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        network = args.get("network")
-        if network is None:
-            network = docker.Network(f"{name}-network", opts=child).name
+        network = inputs.network or docker.Network(f"{name}-network", opts=child).name
         self.network = pulumi.Output.from_input(network)
         found: list[pulumi.Input[Mapping[str, Any]]] = [
-            _redis(name, args.get("redis", RedisStore()), self.network, child)
+            _redis(name, inputs.redis, self.network, child)
         ]
-        if "clickhouse" in args:
-            found.append(_clickhouse(name, args["clickhouse"], self.network, child))
-        if "qdrant" in args:
-            found.append(_qdrant(name, args["qdrant"], self.network, child))
+        if inputs.clickhouse is not None:
+            found.append(_clickhouse(name, inputs.clickhouse, self.network, child))
+        if inputs.qdrant is not None:
+            found.append(_qdrant(name, inputs.qdrant, self.network, child))
         self.environment = pulumi.Output.all(*found).apply(
             lambda parts: {key: value for part in parts for key, value in part.items()}
         )
         self.register_outputs({"environment": self.environment, "network": self.network})
 
 
-def check(args: KatoDataStoresArgs) -> None:
-    """Raise InputPropertiesError when the inputs can't work together; creates nothing."""
-    redis = args.get("redis", RedisStore())
-    if "url" in redis:
-        for other in ("image", "password", "memory_megabytes"):
-            if other in redis:
-                raise refuse(f"redis.{other}", "belongs to a managed Redis; remove it or redis.url")
-        if isinstance(redis["url"], str) and not redis["url"].startswith(("redis://", "rediss://")):
-            raise refuse("redis.url", "must start with redis:// or rediss://; KATO reads no other")
-    memory = whole_numbers(redis.get("memory_megabytes", 1024))
-    if not isinstance(memory, int) or isinstance(memory, bool) or memory < 32:
-        raise refuse(
-            "redis.memory_megabytes", f"must be a whole number, at least 32 (got {memory!r})"
-        )
-    password = redis.get("password")
-    if isinstance(password, str) and not password.replace("-", "").isalnum():
-        raise refuse(
-            "redis.password", "must have letters, digits and hyphens only: it goes into a URL"
-        )
-    clickhouse = args.get("clickhouse")
-    if clickhouse is not None and "host" not in clickhouse and "schema" not in clickhouse:
-        raise refuse(
-            "clickhouse.schema",
-            "is required for a managed ClickHouse: KATO never creates its tables; give the text "
-            "of the release's config/clickhouse/init.sql, or host of one that has them",
-        )
-    for store in ("redis", "clickhouse", "qdrant"):
-        given = args.get(store)
-        if isinstance(given, dict) and "image" in given:
-            attributed(f"{store}.image", partial(images.parse, given["image"]))
+def _redis_url(value: str) -> str:
+    if not value.startswith(("redis://", "rediss://")):
+        raise refused("must start with redis:// or rediss://; KATO reads no other address")
+    return value
+
+
+def _redis_password(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,512}", value):
+        raise refused("must have letters, digits and hyphens only: it goes into a URL")
+    return value
+
+
+class _Managed(Frozen):
+    """A store that is either made here or exists already."""
+
+    address_field: ClassVar[str] = "host"
+    only_managed: ClassVar[tuple[str, ...]] = ("image",)
+    only_existing: ClassVar[tuple[str, ...]] = ("port",)
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> Self:
+        address = self.address_field
+        exists = getattr(self, address) is not None
+        kind = "a managed" if exists else "an existing"
+        wrong = self.model_fields_set & {*(self.only_managed if exists else self.only_existing)}
+        cure = f"remove it or {address}" if exists else f"remove it or give {address}"
+        if wrong:
+            raise refused_at(
+                type(self).__name__,
+                (
+                    ((name.rstrip("_"),), f"belongs to {kind} store; {cure}")
+                    for name in sorted(wrong)
+                ),
+            )
+        return self
+
+
+class _Redis(_Managed):
+    address_field = "url"
+    only_managed = ("image", "password", "memory_megabytes")
+    only_existing = ()
+
+    url: Annotated[str, AfterValidator(_redis_url), Later] | None = None
+    image: ImageReference = REDIS_IMAGE
+    password: Annotated[str, AfterValidator(_redis_password), Later] | None = None
+    memory_megabytes: Annotated[int, Field(ge=32)] = 1024
+
+
+class _ClickHouse(_Managed):
+    only_managed = ("image", "schema_")
+
+    host: Annotated[Host, Later] | None = None
+    port: Port = 8123
+    user: Text = "default"
+    password: Text | None = None
+    image: ImageReference = CLICKHOUSE_IMAGE
+    schema_: Annotated[Text | None, Field(alias="schema")] = None
+
+    @model_validator(mode="after")
+    def _has_tables(self) -> Self:
+        if self.host is None and self.schema_ is None:
+            rule = (
+                "is required for a managed ClickHouse: KATO never creates its tables; give the "
+                "text of the release's config/clickhouse/init.sql, or host of one that has them"
+            )
+            raise refused_at("ClickHouse", [(("schema",), rule)])
+        return self
+
+
+class _Qdrant(_Managed):
+    host: Annotated[Host, Later] | None = None
+    port: Port = 6333
+    api_key: Text | None = None
+    image: ImageReference = QDRANT_IMAGE
+
+
+class _Inputs(Frozen):
+    redis: _Redis = _Redis()
+    clickhouse: _ClickHouse | None = None
+    qdrant: _Qdrant | None = None
+    network: Text | None = None
+
+
+def check(args: KatoDataStoresArgs) -> _Inputs:
+    """The inputs with every default; raises InputPropertiesError when one is refused; creates
+    nothing."""
+    return checked(_Inputs, args)
 
 
 def _volume(name: str, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
@@ -151,17 +214,17 @@ def _volume(name: str, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
 
 
 def _redis(
-    name: str, store: RedisStore, network: pulumi.Output[str], child: pulumi.ResourceOptions
+    name: str, store: _Redis, network: pulumi.Output[str], child: pulumi.ResourceOptions
 ) -> pulumi.Input[Mapping[str, Any]]:
-    if "url" in store:
-        return {"REDIS_URL": store["url"]}
+    if store.url is not None:
+        return {"REDIS_URL": store.url}
     alias = f"{name}-redis"
-    password = store.get("password")
+    password = store.password
     settings = [
         "appendonly yes",
         "appendfsync everysec",
         'save ""',
-        f"maxmemory {int(store.get('memory_megabytes', 1024))}mb",
+        f"maxmemory {store.memory_megabytes}mb",
         "maxmemory-policy noeviction",
         "dir /data",
         # Reachable from the stack's own network only.
@@ -178,7 +241,7 @@ def _redis(
     running = container(
         alias,
         Service(
-            image=store.get("image", REDIS_IMAGE),
+            image=store.image,
             alias=alias,
             network=network,
             command=["redis-server", "/etc/kato/redis.conf"],
@@ -194,24 +257,23 @@ def _redis(
 
 
 def _clickhouse(
-    name: str, store: ClickHouseStore, network: pulumi.Output[str], child: pulumi.ResourceOptions
+    name: str, store: _ClickHouse, network: pulumi.Output[str], child: pulumi.ResourceOptions
 ) -> pulumi.Input[Mapping[str, Any]]:
-    user: pulumi.Input[str] = store.get("user", "default")
-    password = store.get("password")
+    password = store.password
     secrets = {} if password is None else {"CLICKHOUSE_PASSWORD": pulumi.Output.secret(password)}
-    common: dict[str, Any] = {"CLICKHOUSE_DB": "kato", "CLICKHOUSE_USER": user, **secrets}
-    if "host" in store:
-        port = str(int(store.get("port", 8123)))
-        return {"CLICKHOUSE_HOST": store["host"], "CLICKHOUSE_PORT": port, **common}
+    common: dict[str, Any] = {"CLICKHOUSE_DB": "kato", "CLICKHOUSE_USER": store.user, **secrets}
+    if store.host is not None:
+        port = str(store.port)
+        return {"CLICKHOUSE_HOST": store.host, "CLICKHOUSE_PORT": port, **common}
     alias = f"{name}-clickhouse"
     running = container(
         alias,
         Service(
-            image=store.get("image", CLICKHOUSE_IMAGE),
+            image=store.image,
             alias=alias,
             network=network,
             environment=common,
-            files={"/docker-entrypoint-initdb.d/kato.sql": store["schema"]},
+            files={"/docker-entrypoint-initdb.d/kato.sql": store.schema_ or ""},
             volumes={"/var/lib/clickhouse": _volume(alias, child)},
             health=["CMD-SHELL", "wget -qO- http://127.0.0.1:8123/ping || exit 1"],
             stop_seconds=60,
@@ -223,21 +285,19 @@ def _clickhouse(
 
 
 def _qdrant(
-    name: str, store: QdrantStore, network: pulumi.Output[str], child: pulumi.ResourceOptions
+    name: str, store: _Qdrant, network: pulumi.Output[str], child: pulumi.ResourceOptions
 ) -> pulumi.Input[Mapping[str, Any]]:
-    key = store.get("api_key")
-    secret = None if key is None else pulumi.Output.secret(key)
+    secret = None if store.api_key is None else pulumi.Output.secret(store.api_key)
     common: dict[str, Any] = {} if secret is None else {"QDRANT_API_KEY": secret}
-    if "host" in store:
-        port = str(int(store.get("port", 6333)))
-        return {"QDRANT_HOST": store["host"], "QDRANT_PORT": port, **common}
+    if store.host is not None:
+        return {"QDRANT_HOST": store.host, "QDRANT_PORT": str(store.port), **common}
     alias = f"{name}-qdrant"
     # An empty key makes Qdrant refuse everything: the variable is set only with a key.
     own = {} if secret is None else {"QDRANT__SERVICE__API_KEY": secret}
     running = container(
         alias,
         Service(
-            image=store.get("image", QDRANT_IMAGE),
+            image=store.image,
             alias=alias,
             network=network,
             environment=own,

@@ -1,15 +1,30 @@
-"""Component inputs on their way into the pure model: plain values, whole numbers, errors."""
+"""Component inputs on their way into the pure model: plain values, whole numbers, errors.
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+Each component states its inputs twice: as a TypedDict, which other languages see, and as a strict
+model, which checks what is known before anything is created.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, TypeVar
 
 import pulumi
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from kato_balancing.problems import InvalidInput, Problem, from_validation
+from kato_balancing.problems import Problem, from_validation
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _Result = TypeVar("_Result")
+
+
+def _unless_later(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    return value if isinstance(value, pulumi.Output) else check(value)
+
+
+Later = WrapValidator(_unless_later)
+"""Lets an Output pass: its value is checked by whoever uses it, when it is known."""
+
+Text = Annotated[str, Later]
+"""A text, or an Output of one."""
 
 
 def is_plain(value: Any) -> bool:
@@ -34,39 +49,31 @@ def whole_numbers(value: Any) -> Any:
     return value
 
 
-def checked(model: type[_Model], data: Mapping[str, Any], at: str = "") -> _Model:
+def checked(
+    model: type[_Model], data: Mapping[str, Any], rename: Callable[[str], str] = str
+) -> _Model:
     """The data as a model instance; raises ``pulumi.InputPropertiesError`` that names each
-    property, the rule and the cure. ``at`` is the property that holds the data."""
+    property, the rule and the cure. ``rename`` turns a field's path into the property's."""
     try:
         return model.model_validate(whole_numbers(data))
     except ValidationError as error:
-        raise property_error(from_validation(error), at) from None
+        found = from_validation(error)
+        raise refuse(Problem(rename(p.path), p.message) for p in found) from None
 
 
-def refuse(path: str, message: str) -> pulumi.InputPropertiesError:
-    """The error for one property."""
-    return property_error([Problem(path, message)])
-
-
-def property_error(problems: list[Problem], at: str = "") -> pulumi.InputPropertiesError:
+def refuse(problems: Iterable[Problem]) -> pulumi.InputPropertiesError:
     """The problems as the error that Pulumi shows per property."""
+    listed = list(problems)
     details: list[pulumi.InputPropertyErrorDetails] = [
-        {"property_path": _join(at, problem.path), "reason": problem.message}
-        for problem in problems
+        {"property_path": problem.path, "reason": problem.message} for problem in listed
     ]
-    lines = "\n".join(f"  {d['property_path']}: {d['reason']}" for d in details)
+    lines = "\n".join(f"  {problem}" for problem in listed)
     return pulumi.InputPropertiesError(f"invalid input, nothing was created:\n{lines}", details)
 
 
 def attributed(path: str, check: Callable[[], _Result]) -> _Result:
-    """The check's result, with its ValueError or InvalidInput turned into a property's error."""
+    """The check's result, with its ValueError turned into a property's error."""
     try:
         return check()
-    except InvalidInput as error:
-        raise property_error(list(error.problems), path) from None
     except ValueError as error:
-        raise refuse(path, str(error)) from None
-
-
-def _join(at: str, path: str) -> str:
-    return ".".join(part for part in (at, path) if part)
+        raise refuse([Problem(path, str(error))]) from None

@@ -1,20 +1,23 @@
 """KatoBackend: KATO replicas as containers, replaced one after another."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NotRequired, Optional, TypedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, NotRequired, Optional, Self, TypedDict
 
 import pulumi
+from pydantic import AfterValidator, model_validator
 
 from kato_balancing import images, invariants, kato, kato_environment
+from kato_balancing.fields import Frozen, ImageReference, Seconds, refused, refused_at
 from kato_balancing.model import KatoProcess
-from kato_balancing.problems import Problem
 
 from .containers import Service, container
-from .inputs import attributed, checked, property_error, refuse, whole_numbers
+from .inputs import Later, Text, checked
 from .process_args import KatoProcessSettings
 
 MAXIMUM_REPLICAS = 64
+STOP_MARGIN_SECONDS = 15
+"""Default time beyond KATO's drain before a replica is killed."""
+
 SPARE_SERVERS = 2
 """Servers listed ahead of need, so that a scale-out by as many changes no balancer."""
 
@@ -86,86 +89,139 @@ class KatoBackend(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: KatoBackendArgs, opts: Optional[pulumi.ResourceOptions] = None
     ) -> None:
-        plan = check(args)
+        inputs = check(args)
+        advice = images.advice(images.parse(inputs.image))
+        if advice is not None:
+            pulumi.log.warn(advice)
         super().__init__("kato:index:KatoBackend", name, {}, opts)
         environment = pulumi.Output.all(
-            pulumi.Output.from_input(args["stores"]["environment"]),
-            plan.environment,
-            args.get("environment", {}),
+            inputs.stores.environment, inputs.own_environment, inputs.environment
         ).apply(lambda parts: {key: str(value) for part in parts for key, value in part.items()})
         previous: list[pulumi.Resource] = []
-        for index in range(plan.replicas):
+        for index in range(inputs.replicas):
             alias = f"{name}-{index}"
             replica = container(
                 alias,
                 Service(
-                    image=args["image"],
+                    image=inputs.image,
                     alias=alias,
-                    network=args["stores"].get("network"),
+                    network=inputs.stores.network,
                     environment=environment,
                     health=["CMD", "python", "-c", _health_script()],
-                    stop_seconds=plan.stop_seconds,
+                    stop_seconds=inputs.stop,
                     scratch=["/tmp"],  # noqa: S108 - inside the container
-                    labels=args.get("labels", {}),
+                    labels=inputs.labels,
                 ),
                 # One after the other, each healthy before the next is touched.
                 pulumi.ResourceOptions(parent=self, depends_on=previous),
             )
             previous = [replica]
-        self.servers = pulumi.Output.from_input(server_list(name, plan.max_replicas))
+        self.servers = pulumi.Output.from_input(server_list(name, inputs.listed))
         self.register_outputs({"servers": self.servers})
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The inputs with every default applied."""
-
-    replicas: int
-    max_replicas: int
-    stop_seconds: float
-    process: KatoProcess
-    environment: Mapping[str, str]
+def _between(number: int) -> int:
+    if not 1 <= number <= MAXIMUM_REPLICAS:
+        raise refused(f"must be between 1 and {MAXIMUM_REPLICAS} (got {number})")
+    return number
 
 
-def check(args: KatoBackendArgs) -> Plan:
-    """The plan; raises InputPropertiesError when an input is refused; creates nothing."""
-    replicas = _count("replicas", args.get("replicas", 3))
-    max_replicas = _count(
-        "max_replicas", args.get("max_replicas", max(5, replicas + SPARE_SERVERS))
-    )
-    if max_replicas < replicas:
-        raise refuse("max_replicas", f"must be at least replicas ({replicas}); got {max_replicas}")
-    process = checked(KatoProcess, args.get("process", {}), at="process")
-    if process.workers != 1:
-        raise refuse(
-            "process.workers",
-            f"must be 1 (got {process.workers}): a session's lock lives in one process; "
-            "add replicas instead of workers",
-        )
-    stop_seconds = float(args.get("stop_seconds", process.graceful_shutdown + 15))
-    broken = invariants.of_stop_time(stop_seconds, process)
-    if broken:
-        raise property_error([Problem(".".join(b.location), b.message) for b in broken])
-    given = args.get("environment", {})
-    fixed = _environment(args, process)
-    taken = sorted(set(given) & set(fixed))
-    if taken:
-        raise refuse(f"environment.{taken[0]}", "is set by this component; use its own input")
-    plain = {key: value for key, value in given.items() if isinstance(value, str)}
-    problems = kato_environment.problems({**fixed, **plain})
-    if problems:
-        raise property_error(problems, at="environment")
-    predictions = plain.get("PROCESS_PREDICTIONS", "true").lower() not in (
-        "false",
-        "0",
-        "no",
-        "off",
-    )
-    image = attributed("image", lambda: images.check_kato(args["image"], predictions=predictions))
-    advice = images.advice(image)
-    if advice is not None:
-        pulumi.log.warn(advice)
-    return Plan(replicas, max_replicas, stop_seconds, process, fixed)
+_Replicas = Annotated[int, AfterValidator(_between)]
+
+
+class _Stores(Frozen):
+    environment: Annotated[Mapping[str, Text], Later]
+    network: Text | None = None
+
+
+class _Inputs(Frozen):
+    image: ImageReference
+    stores: _Stores
+    replicas: _Replicas = 3
+    max_replicas: _Replicas | None = None
+    process: KatoProcess = KatoProcess()
+    stop_seconds: Seconds | None = None
+    service_name: Text = "kato"
+    environment: Mapping[str, Text] = {}
+    labels: Mapping[str, str] = {}
+
+    @property
+    def listed(self) -> int:
+        """Replicas that balancers list."""
+        ahead = min(MAXIMUM_REPLICAS, max(5, self.replicas + SPARE_SERVERS))
+        return self.max_replicas or ahead
+
+    @property
+    def stop(self) -> float:
+        """Seconds between SIGTERM and SIGKILL."""
+        return self.stop_seconds or self.process.graceful_shutdown + STOP_MARGIN_SECONDS
+
+    @property
+    def own_environment(self) -> dict[str, str]:
+        """The variables that this component sets itself."""
+        return {
+            # Without it every observe fails while /health is fine.
+            "REDIS_ENABLED": "true",
+            "KATO_WORKERS": str(self.process.workers),
+            "KATO_LIMIT_CONCURRENCY": str(self.process.connection_limit),
+            "SESSION_TTL": str(self.process.session_ttl),
+            "SERVICE_NAME": self.service_name,
+            "FORWARDED_ALLOW_IPS": _PRIVATE_NETWORKS,
+            "ENVIRONMENT": "production",
+        }
+
+    @property
+    def known_environment(self) -> dict[str, str]:
+        """The given variables whose values are known already."""
+        return {name: text for name, text in self.environment.items() if isinstance(text, str)}
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        rules = [*self._replica_rules(), *self._environment_rules()]
+        if rules:
+            raise refused_at("KatoBackend", rules)
+        return self
+
+    def _replica_rules(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        if self.listed < self.replicas:
+            rule = f"must be at least replicas ({self.replicas}); got {self.listed}"
+            yield ("max_replicas",), rule
+        if self.process.workers != 1:
+            yield (
+                ("process", "workers"),
+                f"must be 1 (got {self.process.workers}): a session's lock lives in one process; "
+                "add replicas instead of workers",
+            )
+        for broken in invariants.of_stop_time(self.stop, self.process):
+            yield broken.location, broken.message
+        try:
+            images.check_kato(self.image, predictions=self._predicts())
+        except ValueError as error:
+            yield ("image",), str(error)
+
+    def _environment_rules(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        own = {name.upper() for name in self.own_environment}
+        stores = {"REDIS_URL"}
+        if isinstance(self.stores.environment, Mapping):
+            stores |= {name.upper() for name in self.stores.environment}
+        for name in self.environment:
+            if name.upper() in own:
+                yield ("environment", name), "is set by this component; use its own input"
+            elif name.upper() in stores:
+                yield ("environment", name), "says where a store is; use the stores' own input"
+        for problem in kato_environment.problems(self.known_environment):
+            if problem.path.upper() not in own:
+                yield ("environment", problem.path), problem.message
+
+    def _predicts(self) -> bool:
+        by_name = {name.upper(): text for name, text in self.known_environment.items()}
+        return kato_environment.is_true(by_name.get("PROCESS_PREDICTIONS", "true"))
+
+
+def check(args: KatoBackendArgs) -> _Inputs:
+    """The inputs with every default; raises InputPropertiesError when one is refused; creates
+    nothing."""
+    return checked(_Inputs, args)
 
 
 def server_list(name: str, count: int) -> list[KatoServer]:
@@ -174,28 +230,6 @@ def server_list(name: str, count: int) -> list[KatoServer]:
         {"name": f"{name}-{index}", "host": f"{name}-{index}", "port": kato.PORT}
         for index in range(count)
     ]
-
-
-def _count(path: str, value: object) -> int:
-    number = whole_numbers(value)
-    if isinstance(number, bool) or not isinstance(number, int):
-        raise refuse(path, f"must be a whole number, written without quotes (got {value!r})")
-    if not 1 <= number <= MAXIMUM_REPLICAS:
-        raise refuse(path, f"must be between 1 and {MAXIMUM_REPLICAS} (got {number})")
-    return number
-
-
-def _environment(args: KatoBackendArgs, process: KatoProcess) -> dict[str, str]:
-    return {
-        # Without it every observe fails while /health is fine.
-        "REDIS_ENABLED": "true",
-        "KATO_WORKERS": str(process.workers),
-        "KATO_LIMIT_CONCURRENCY": str(process.connection_limit),
-        "SESSION_TTL": str(process.session_ttl),
-        "SERVICE_NAME": args.get("service_name", "kato"),
-        "FORWARDED_ALLOW_IPS": _PRIVATE_NETWORKS,
-        "ENVIRONMENT": "production",
-    }
 
 
 def _health_script() -> str:

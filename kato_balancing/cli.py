@@ -34,6 +34,16 @@ class _Entry:
 
 _COMMANDS: Final = (
     _Entry(
+        "render",
+        "write the configuration of nginx or HAProxy",
+        "kato_balancing.render_command",
+    ),
+    _Entry(
+        "place",
+        "tell which server owns a session, and what a change moves",
+        "kato_balancing.place_command",
+    ),
+    _Entry(
         "verify",
         "prove that a running balancer keeps sessions whole",
         "kato_balancing.verify.command",

@@ -6,11 +6,21 @@ characters per kind of text, not a list of forbidden ones.
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from kato_balancing import images
 
 
 class Frozen(BaseModel):
@@ -23,8 +33,20 @@ class Frozen(BaseModel):
 
 def refused(message: str) -> PydanticCustomError:
     """An error with a message that states the rule and the cure."""
-    # Braces would be taken for placeholders.
-    return PydanticCustomError("kato", message.replace("{", "{{").replace("}", "}}"))
+    # As a placeholder's value the message may hold braces.
+    return PydanticCustomError("kato", "{message}", {"message": message})
+
+
+def refused_at(title: str, rules: Iterable[tuple[tuple[str, ...], str]]) -> ValidationError:
+    """The error for fields that are sound alone but not together: location and message each.
+
+    Raised in a model's validator, it is reported under the fields' own paths.
+    """
+    details = [
+        InitErrorDetails(type=refused(message), loc=location, input=None)
+        for location, message in rules
+    ]
+    return ValidationError.from_exception_data(title, details)
 
 
 def _matching(pattern: str, rule: str) -> Any:
@@ -47,18 +69,12 @@ def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _no_bool(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise refused(f"must be a number, not {str(value).lower()}")
-    return value
-
-
 ListOf = BeforeValidator(_as_tuple)
 """Takes a list where the model holds a tuple."""
 
-Port = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=65535)]
-Seconds = Annotated[float, BeforeValidator(_no_bool), Field(gt=0, le=86400, allow_inf_nan=False)]
-Count = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=1_000_000)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 ServerName = Annotated[
     str,
@@ -77,8 +93,9 @@ def _host(value: str) -> str:
         return str(ipaddress.ip_address(value)) if "%" not in value else _bad_host(value)
     except ValueError:
         pass
-    # All digits and dots, yet no address: resolvers disagree about what it means.
-    if not _HOST_NAME.fullmatch(value) or re.fullmatch(r"[0-9.]+", value):
+    # A last label that is a number makes resolvers read an address, each its own way.
+    number = re.search(r"(?:^|\.)(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?\Z", value)
+    if number or not _HOST_NAME.fullmatch(value):
         return _bad_host(value)
     return value
 
@@ -91,6 +108,27 @@ def _bad_host(value: str) -> str:
 
 
 Host = Annotated[str, AfterValidator(_host)]
+
+
+def _address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise refused(f"must be an IP address (got {_short(value)})") from None
+
+
+IpAddress = Annotated[str, AfterValidator(_address)]
+
+
+def _image(value: str) -> str:
+    try:
+        images.parse(value)
+    except ValueError as error:
+        raise refused(str(error)) from None
+    return value
+
+
+ImageReference = Annotated[str, AfterValidator(_image)]
 
 UrlPath = Annotated[
     str,

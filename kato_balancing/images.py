@@ -9,7 +9,7 @@ STAND_IN_NAME = "kato-stand-in"
 """Last part of the repository name of the stand-in that replaces KATO on closed networks."""
 
 _REFERENCE = re.compile(
-    r"(?P<repository>[a-z0-9]+(?:(?:[._-]|__|-+)[a-z0-9]+)*(?::[0-9]+)?"
+    r"(?P<repository>[a-z0-9]+(?:(?:[._-]|__|-+)[a-z0-9]+)*(?::[0-9]+(?=/))?"
     r"(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?"
     r"(?:@(?P<digest>sha256:[0-9a-f]{64}))?"

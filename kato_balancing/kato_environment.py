@@ -28,21 +28,17 @@ def _one_of(*words: str) -> Rule:
     return lambda value: value in words
 
 
+_TRUE = {"true", "1", "yes", "on", "t", "y"}
+_FALSE = {"false", "0", "no", "off", "f", "n"}
+
+
+def is_true(value: str) -> bool:
+    """A boolean variable's meaning, as KATO reads it."""
+    return value.lower() in _TRUE
+
+
 def _boolean(value: str) -> bool:
-    return value.lower() in {
-        "true",
-        "false",
-        "1",
-        "0",
-        "yes",
-        "no",
-        "on",
-        "off",
-        "t",
-        "f",
-        "y",
-        "n",
-    }
+    return value.lower() in _TRUE | _FALSE
 
 
 def _json(value: str) -> bool:

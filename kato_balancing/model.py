@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
-from pydantic_core import InitErrorDetails
 
 from kato_balancing import invariants, kato
 from kato_balancing.fields import (
@@ -31,6 +30,7 @@ from kato_balancing.fields import (
     ServiceName,
     UrlPath,
     refused,
+    refused_at,
 )
 from kato_balancing.problems import InvalidInput, from_validation
 
@@ -222,8 +222,14 @@ class Drain(Frozen):
 
     seconds: Seconds = kato.GRACEFUL_SHUTDOWN_SECONDS + kato.FLUSH_SECONDS
     """Requests in flight get this long."""
-    keep_alive: Seconds = 10
-    """Idle client connections are kept open for at least this long during a reload."""
+    keep_alive: Seconds | None = None
+    """Idle client connections are kept open for at least this long during a reload. None: 10
+    where the server can, else not at all."""
+
+    @property
+    def keep_clients(self) -> float:
+        """``keep_alive`` with its default."""
+        return 10.0 if self.keep_alive is None else self.keep_alive
 
 
 class Tls(Frozen):
@@ -284,13 +290,7 @@ class Balancer(Frozen):
     def _relations(self) -> Self:
         broken = invariants.of_balancer(self)
         if broken:
-            raise ValidationError.from_exception_data(
-                "Balancer",
-                [
-                    InitErrorDetails(type=refused(rule.message), loc=rule.location, input=None)
-                    for rule in broken
-                ],
-            )
+            raise refused_at("Balancer", ((rule.location, rule.message) for rule in broken))
         return self
 
     @classmethod

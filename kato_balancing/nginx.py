@@ -4,6 +4,7 @@ What a version can't do is refused (UnsupportedFeature), never left out.
 """
 
 import ipaddress
+import math
 from collections.abc import Iterator
 
 from kato_balancing import headers, invariants, kato
@@ -64,6 +65,12 @@ def _refuse(balancer: Balancer, version: Version) -> None:
             f"nginx {show(version)} looks names up only when it starts; use "
             f"{show(RESOLVE.since)} or newer, or leave resolver out and give addresses",
         )
+    if balancer.drain.keep_alive is not None and version < KEEP_ALIVE_MINIMUM.since:
+        raise UnsupportedFeature(
+            "drain.keep_alive",
+            f"nginx {show(version)} cuts idle clients at a reload; use "
+            f"{show(KEEP_ALIVE_MINIMUM.since)} or newer, or leave it out",
+        )
     unsupported = {
         "affinity": balancer.affinity in (Affinity.CLIENT_IP, Affinity.COOKIE),
         "learned": balancer.learned is not None,
@@ -100,10 +107,10 @@ def _http(balancer: Balancer, version: Version) -> Iterator[Directive]:
     yield directive("client_max_body_size", f"{balancer.limits.body_megabytes}m")
     yield directive("keepalive_timeout", _seconds(balancer.timeouts.client_idle))
     if version >= KEEP_ALIVE_MINIMUM.since:
-        yield directive("keepalive_min_timeout", _seconds(balancer.drain.keep_alive))
+        yield directive("keepalive_min_timeout", _seconds(balancer.drain.keep_clients))
     if balancer.resolver is not None:
         address = _bracketed(balancer.resolver.address)
-        valid = f"valid={_seconds(balancer.resolver.valid)}"
+        valid = f"valid={_whole_seconds(balancer.resolver.valid)}"
         yield directive("resolver", address, valid, "ipv6=off")
         yield directive("resolver_timeout", _seconds(balancer.resolver.timeout))
     yield from _maps(balancer)
@@ -126,9 +133,10 @@ def _map(source: str, target: str, *entries: tuple[str, str], comment: str = "")
 
 def _maps(balancer: Balancer) -> Iterator[Directive]:
     words = "|".join(kato.RESERVED_SESSION_WORDS)
+    session = f"~^/sessions/(?!(?:{words})(?:/|$))(?<kato_id>{kato.SESSION_ID_CLASS})(?:/|$)"
     yield _map(
         "$uri", "$kato_session_path",
-        (f"~^/sessions/(?!(?:{words})(?:/|$))(?<id>{kato.SESSION_ID_CLASS})(?:/|$)", "$id"),
+        (session, "$kato_id"),
         ("default", ""),
         comment="The session of a request: from the decoded path without its query, else from the\n"
         "header. The client's header itself is passed on untouched.",
@@ -238,7 +246,7 @@ def _server(balancer: Balancer, server: Server, *, in_backup_pool: bool) -> Dire
         f"{_bracketed(server.host)}:{server.port}",
         f"weight={weight}",
         f"max_fails={passive.failures}",
-        f"fail_timeout={_seconds(passive.window)}",
+        f"fail_timeout={_whole_seconds(passive.window)}",
     ]
     if server.draining:
         arguments.append("down")
@@ -313,10 +321,13 @@ def _forwarded_headers() -> list[Directive]:
 
 
 def _websocket_location(balancer: Balancer, target: str) -> Directive:
+    if balancer.limits.websockets == 0:
+        off = [directive("return", 404, '{"detail":"WebSockets are off"}')]
+        return block("location", "=", kato.WEBSOCKET_PATH, inside=off)
     return block(
         "location", "=", kato.WEBSOCKET_PATH,
         inside=[
-            directive("limit_conn", "kato_websockets", max(1, balancer.limits.websockets)),
+            directive("limit_conn", "kato_websockets", balancer.limits.websockets),
             directive("proxy_pass", f"http://{target}"),
             # A location with a proxy_set_header of its own inherits none.
             directive("proxy_set_header", "Connection", "upgrade"),
@@ -370,7 +381,14 @@ def _private_server(balancer: Balancer) -> Directive:
 
 
 def _seconds(value: float) -> str:
-    return f"{value:g}s" if float(value).is_integer() else f"{round(value * 1000)}ms"
+    if float(value).is_integer():
+        return f"{value:g}s"
+    return f"{max(1, round(value * 1000))}ms"
+
+
+def _whole_seconds(value: float) -> str:
+    """For the few times that nginx reads in seconds only: rounded up."""
+    return f"{math.ceil(value)}s"
 
 
 def _is_address(host: str) -> bool:

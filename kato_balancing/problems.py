@@ -1,5 +1,6 @@
 """What is wrong with an input: the field's path, the rule that it breaks and the cure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +80,11 @@ def _has_value(detail: Mapping[str, Any]) -> bool:
     return str(detail["type"]) != "missing"
 
 
+_SECRET = re.compile("password|secret|token|key|url", re.IGNORECASE)
+
+
 def _shown(detail: Mapping[str, Any]) -> str:
+    if any(_SECRET.search(str(part)) for part in detail["loc"]):
+        return "a value that is not shown"
     text = repr(detail["input"])
     return text if len(text) <= 60 else text[:57] + "..."

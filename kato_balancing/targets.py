@@ -14,6 +14,7 @@ class UnsupportedFeature(ValueError):  # noqa: N818 - a refusal, not a fault
 
     def __init__(self, path: str, message: str) -> None:
         self.path = path
+        self.message = message
         super().__init__(f"{path}: {message}")
 
 

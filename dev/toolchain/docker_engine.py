@@ -36,6 +36,8 @@ def stop_started() -> None:
     pid = int(_PID_FILE.read_text())
     started = time.monotonic()
     try:
+        if not _is_dockerd(pid):
+            raise ProcessLookupError(pid)
         os.kill(pid, signal.SIGTERM)
         while time.monotonic() - started < _STOP_LIMIT_SECONDS:
             os.kill(pid, 0)
@@ -46,6 +48,14 @@ def stop_started() -> None:
         )
     except ProcessLookupError:
         _PID_FILE.unlink()
+
+
+def _is_dockerd(pid: int) -> bool:
+    """False when the number belongs to another process by now."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "dockerd"
+    except FileNotFoundError:
+        return False
 
 
 def _answers() -> bool:

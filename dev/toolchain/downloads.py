@@ -39,8 +39,8 @@ def pulumi(version: str, releases: str = RELEASES) -> Path | None:
                 shutil.copyfileobj(response, file)
             with tarfile.open(archive) as content:
                 content.extractall(scratch, filter="data")
-        except (urllib.error.URLError, TimeoutError, OSError, tarfile.TarError) as error:
+            (Path(scratch) / "pulumi").rename(result)
+        except (urllib.error.URLError, OSError, EOFError, tarfile.TarError) as error:
             steps.say(f"the official Pulumi download is out of reach ({error})")
             return None
-        (Path(scratch) / "pulumi").rename(result)
     return result

@@ -64,6 +64,8 @@ def run(
             )
         except FileNotFoundError:
             raise SetupError(f"{argv[0]} is not installed", cure) from None
+        except OSError as error:
+            raise SetupError(f"{argv[0]} can't be run ({error.strerror})", cure) from None
         while process.poll() is None:
             elapsed = time.monotonic() - started
             if elapsed > limit:

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 from google.protobuf import empty_pb2
 from pulumi.runtime import mocks, rpc, set_all_config, set_mocks
-from pulumi.runtime.settings import set_root_resource
+from pulumi.runtime.settings import SETTINGS, set_root_resource
 from pulumi.runtime.stack import run_in_stack
 from pulumi.runtime.sync_await import _sync_await
 
@@ -75,6 +75,8 @@ class Recording:
     """Everything that a program registered, logged and exported."""
 
     preview: bool
+    answers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Resource name → more of what the engine answers about it."""
     resources: list[Resource] = field(default_factory=list)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     secret_outputs: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -90,6 +92,16 @@ class Recording:
         """The only resource of a type and name."""
         [found] = [resource for resource in self.of(type_) if resource.name == name]
         return found
+
+    def uploaded(self, file: str) -> str:
+        """The content of the only file of this name that is written into a container."""
+        [content] = [
+            upload["content"]
+            for container in self.of(CONTAINER)
+            for upload in container.inputs.get("uploads", [])
+            if upload["file"].rsplit("/", 1)[-1] == file
+        ]
+        return str(content)
 
     def names(self, type_: str) -> list[str]:
         """Names of the resources of a type; may be empty."""
@@ -114,12 +126,12 @@ class Recording:
 class _Answers(mocks.Mocks):
     """Gives every resource a generated name, which is unknown in a preview, as Docker does."""
 
-    def __init__(self, preview: bool) -> None:
-        self._preview = preview
+    def __init__(self, recording: Recording) -> None:
+        self._preview, self._answers = recording.preview, recording.answers
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         generated = rpc.UNKNOWN if self._preview else f"{args.name}-0123456"
-        state = {"name": generated, **args.inputs}
+        state = {"name": generated, **args.inputs, **self._answers.get(args.name, {})}
         return ("" if self._preview else f"{args.name}-id"), state
 
     def call(self, args: mocks.MockCallArgs) -> Any:
@@ -128,7 +140,7 @@ class _Answers(mocks.Mocks):
 
 class _Monitor(mocks.MockMonitor):
     def __init__(self, recording: Recording) -> None:
-        super().__init__(_Answers(recording.preview))
+        super().__init__(_Answers(recording))
         self._recording = recording
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
@@ -196,7 +208,9 @@ def attempt(
         for task in asyncio.all_tasks(loop):
             task.cancel()
         loop.run_until_complete(asyncio.sleep(0))
+        loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
+        SETTINGS.outputs.clear()
         asyncio.set_event_loop(None)
 
 
@@ -209,7 +223,7 @@ def _attempt(
     logger = logging.Logger("recording", logging.INFO)
     logger.addHandler(_Log(recording))
     set_mocks(
-        _Answers(recording.preview),
+        _Answers(recording),
         project=PROJECT,
         stack=STACK,
         preview=recording.preview,

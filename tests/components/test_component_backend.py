@@ -8,9 +8,10 @@ import pytest
 from recording import CONTAINER, Recording, run, unknown
 
 from components import KatoBackend
+from kato_balancing import kato
 
 BASE: dict[str, Any] = {
-    "image": "ghcr.io/sevakavakians/kato:6.3.0",
+    "image": kato.IMAGE,
     "stores": {"environment": {"REDIS_URL": "redis://redis:6379"}, "network": "net"},
 }
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pulumi
 import pytest
-from recording import CONTAINER, Recording, run, unknown
+from recording import CONTAINER, Recording, attempt, run, unknown
 
 from components import NginxBalancer
 from kato_balancing import nginx
 from kato_balancing.model import Balancer
 
-FILE = "/etc/kato/nginx.conf"
+FILE = "nginx.conf"
 SERVERS = [{"name": f"kato-{i}", "host": f"kato-{i}", "port": 8000} for i in range(3)]
 BASE: dict[str, Any] = {"servers": SERVERS, "network": "net"}
 ADDRESSES: dict[str, Any] = {"servers": [{"name": "a", "host": "192.0.2.1"}]}
@@ -42,30 +42,30 @@ def _rendered(version: tuple[int, int, int] = (1, 30, 4), **settings: Any) -> st
     ],
 )
 def test_the_file_is_what_the_renderer_writes(rules: dict[str, Any]) -> None:
-    container = _balancer(rules=rules).one("lb")
+    recording = _balancer(rules=rules)
     plain = {key: value for key, value in rules.items() if key != "limits"}
     limits = {"limits": {"requests": 100, "workers": 1}} if "limits" in rules else {}
 
-    assert container.files == {FILE: _rendered(**plain, **limits)}
-    assert container.inputs["command"][:4] == ["-e", "/dev/stderr", "-c", FILE]
-    assert container.inputs["entrypoints"] == ["nginx"]
+    assert recording.uploaded(FILE) == _rendered(**plain, **limits)
 
 
 def test_the_version_is_what_the_images_tag_states_or_the_input_says() -> None:
-    new = _balancer(image="nginx:1.27.3").one("lb")
-    told = _balancer(image="nginx:stable", version="1.27.4").one("lb")
-    old = _balancer(base=ADDRESSES, image="registry:5000/nginx:1.22-alpine").one("lb")
+    new = _balancer(image="nginx:1.27.3")
+    told = _balancer(image="nginx:stable", version="1.27.4")
+    old = _balancer(base=ADDRESSES, image="registry:5000/nginx:1.22-alpine")
 
-    assert new.files[FILE] == _rendered((1, 27, 3))
-    assert told.files[FILE] == _rendered((1, 27, 4))
-    assert old.files[FILE].startswith("# KATO behind nginx 1.22.")
-    assert old.inputs["image"] == "registry:5000/nginx:1.22-alpine"
+    assert new.uploaded(FILE) == _rendered((1, 27, 3))
+    assert told.uploaded(FILE) == _rendered((1, 27, 4))
+    assert old.uploaded(FILE).startswith("# KATO behind nginx 1.22.")
+    assert {container.inputs["image"] for container in old.of(CONTAINER)} == {
+        "registry:5000/nginx:1.22-alpine"
+    }
 
 
 def test_katos_own_numbers_decide_the_budget() -> None:
-    container = _balancer(process={"connection_limit": 1000.0}).one("lb")
+    recording = _balancer(process={"connection_limit": 1000.0})
 
-    assert "limit_conn kato_requests 877;" in container.files[FILE]
+    assert "limit_conn kato_requests 877;" in recording.uploaded(FILE)
 
 
 def test_only_this_machine_reaches_the_balancer_unless_asked_otherwise() -> None:
@@ -97,6 +97,7 @@ def test_it_runs_without_privileges() -> None:
     inputs = _balancer().one("lb").inputs
 
     assert inputs["user"] == "10001:10001"
+    assert inputs["readOnly"] is True
     assert inputs["capabilities"] == {"drops": ["ALL"]}
     assert inputs["securityOpts"] == ["no-new-privileges:true"]
     assert inputs["tmpfs"] == {"/tmp": ""}
@@ -107,6 +108,40 @@ def test_it_stops_gracefully_after_its_drain() -> None:
 
     assert inputs["stopSignal"] == "SIGQUIT"
     assert (inputs["stopTimeout"], inputs["destroyGraceSeconds"]) == (65, 65)
+
+
+def test_the_file_is_on_its_volume_before_it_starts() -> None:
+    recording = _balancer()
+    balancer, writer = recording.one("lb"), recording.one("lb-configuration")
+
+    [volume] = balancer.inputs["volumes"]
+    assert volume["containerPath"] == "/etc/kato"
+    assert [mounted["volumeName"] for mounted in writer.inputs["volumes"]] == [volume["volumeName"]]
+    assert writer.urn in balancer.depends_on
+    assert writer.inputs["networkMode"] == "none"
+
+
+def test_another_file_is_written_without_replacing_the_balancer() -> None:
+    one, two = _balancer(), _balancer(rules={"reveal_servers": True})
+
+    assert one.one("lb").inputs == two.one("lb").inputs
+    assert one.one("lb-configuration").environment != two.one("lb-configuration").environment
+
+
+def test_a_file_that_nginx_refuses_fails_the_deployment_with_its_words() -> None:
+    refusing = {"lb-configuration": {"exitCode": 1, "containerLogs": "[emerg] no such thing"}}
+
+    with pytest.raises(pulumi.RunError, match=r"lb refused its configuration.*\n\[emerg\] no such"):
+        attempt(lambda: NginxBalancer("lb", BASE), Recording(preview=False, answers=refusing))
+
+
+def test_every_part_is_a_child() -> None:
+    recording = _balancer()
+    component = recording.one("lb", "kato:index:NginxBalancer")
+
+    children = [resource for resource in recording.resources if resource is not component]
+    assert len(children) == 3
+    assert {child.parent for child in children} == {component.urn}
 
 
 def test_its_health_is_asked_for_inside() -> None:
@@ -130,7 +165,7 @@ def test_servers_may_be_an_output() -> None:
     def program() -> None:
         NginxBalancer("lb", {**BASE, "servers": pulumi.Output.from_input(SERVERS)})
 
-    assert run(program).one("lb").files == {FILE: _rendered()}
+    assert run(program).uploaded(FILE) == _rendered()
 
 
 def test_parts_of_a_server_may_be_outputs() -> None:
@@ -138,7 +173,7 @@ def test_parts_of_a_server_may_be_outputs() -> None:
         servers = [{**one, "host": pulumi.Output.from_input(one["host"])} for one in SERVERS]
         NginxBalancer("lb", {**BASE, "servers": servers})
 
-    assert run(program).one("lb").files == {FILE: _rendered()}
+    assert run(program).uploaded(FILE) == _rendered()
 
 
 def test_a_preview_with_unknown_servers_declares_the_container() -> None:
@@ -147,7 +182,7 @@ def test_a_preview_with_unknown_servers_declares_the_container() -> None:
 
     recording = run(program, preview=True)
 
-    assert recording.names(CONTAINER) == ["lb"]
+    assert "lb" in recording.names(CONTAINER)
     assert recording.outputs_of("lb")["url"] == "http://127.0.0.1:8080"
 
 
@@ -167,15 +202,15 @@ def test_two_instances_live_side_by_side() -> None:
 
     urns = [resource.urn for resource in run(program).resources]
 
-    assert len(urns) == 4
+    assert len(urns) == 8
     assert len(set(urns)) == len(urns)
 
 
 @pytest.mark.parametrize(
     ("args", "path", "cure"),
     [
-        ({"publish": {"port": 0}}, "publish.port", "from 1 to 65535"),
-        ({"publish": {"port": 70000}}, "publish.port", "from 1 to 65535"),
+        ({"publish": {"port": 0}}, "publish.port", "at least 1"),
+        ({"publish": {"port": 70000}}, "publish.port", "at most 65535"),
         ({"publish": {"port": "8080"}}, "publish.port", "whole number"),
         ({"publish": {"port": True}}, "publish.port", "whole number"),
         ({"publish": {"port": 80.5}}, "publish.port", "whole number"),

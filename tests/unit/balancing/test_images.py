@@ -11,7 +11,7 @@ DIGEST = "sha256:" + "0a" * 32
     ("reference", "repository", "tag", "version"),
     [
         ("kato:6.3.0", "kato", "6.3.0", (6, 3, 0)),
-        ("ghcr.io/owner/kato:v6.3.0", "ghcr.io/owner/kato", "v6.3.0", (6, 3, 0)),
+        ("registry.example/owner/kato:v6.3.0", "registry.example/owner/kato", "v6.3.0", (6, 3, 0)),
         ("localhost:5000/kato:6.3", "localhost:5000/kato", "6.3", (6, 3, 0)),
         ("r:5000/a/b_c/kato:1.30.4-alpine", "r:5000/a/b_c/kato", "1.30.4-alpine", (1, 30, 4)),
         ("kato:6.3.0-rc.1", "kato", "6.3.0-rc.1", (6, 3, 0)),
@@ -42,8 +42,21 @@ def test_what_runs_must_be_stated(reference: str) -> None:
 @pytest.mark.parametrize(
     "reference",
     [
-        *("", "Kato:6.3.0", "ghcr.io/Owner/kato:6.3.0", "kato:", "kato:6.3.0 ", " kato:6.3.0"),
-        *("https://ghcr.io/kato:6.3.0", "kato@sha256:0a", "kato:6.3.0\n", "kato:-x", "/kato:1.0"),
+        *(
+            "",
+            "Kato:6.3.0",
+            "registry.example/Owner/kato:6.3.0",
+            "kato:",
+            "kato:6.3.0 ",
+            " kato:6.3.0",
+        ),
+        *(
+            "https://registry.example/kato:6.3.0",
+            "kato@sha256:0a",
+            "kato:6.3.0\n",
+            "kato:-x",
+            "/kato:1.0",
+        ),
         *("kato:" + "a" * 129, "kato//x:1.0"),
     ],
 )

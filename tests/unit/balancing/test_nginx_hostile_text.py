@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from nginx_tree import read
 
@@ -77,6 +77,7 @@ def test_text_never_becomes_a_directive(leaf: str, text: str) -> None:
 
 @settings(deadline=None, max_examples=200, derandomize=True)
 @given(words=st.lists(HOSTILE.filter(lambda word: not nginx_syntax._FORBIDDEN.search(word))))
+@example(words=["\"'", "a\"b'c d;", "\\", '\\"', "a\\\\'\"", "", "#", "${x}", "{", "}"])
 def test_a_quoted_argument_is_read_back_as_it_was(words: list[str]) -> None:
     text = nginx_syntax.text(
         [block("outer", inside=[directive("inner", *words), directive("last")])]

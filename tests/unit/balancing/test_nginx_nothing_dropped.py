@@ -29,6 +29,7 @@ SAMPLES: dict[str, list[Any]] = {
     "canary": [{"pool": {"servers": [{"name": "c", "host": "c"}]}, "share": 5}],
     "health.active": [{}],
     "limits.requests": [1, 100],
+    "drain.keep_alive": [5, 20],
     "tls": [{"certificate": "/c.pem", "key": "/k.pem"}],
     "listener.trusted_proxies": [["10.0.0.0/8"]],
     "resolver": [{"address": "127.0.0.11"}],

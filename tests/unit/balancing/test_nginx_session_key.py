@@ -17,12 +17,12 @@ def _map(target: str) -> Node:
 
 def _expression(target: str) -> re.Pattern[str]:
     [entry] = [node for node in _map(target).block or () if node.name.startswith("~")]
-    return re.compile(entry.name[1:].replace("(?<kato_id>", "(?P<kato_id>"))
+    return re.compile(re.sub(r"\(\?<(\w+)>", r"(?P<\1>", entry.name[1:]))
 
 
 def _session(path: str) -> str:
     found = _expression("$kato_session_path").search(path)
-    return found["kato_id"] if found else ""
+    return found[1] if found else ""
 
 
 UUID_FORM = "session-4f0c2d9e_A1"
@@ -60,6 +60,13 @@ UUID_FORM = "session-4f0c2d9e_A1"
 )
 def test_the_session_is_the_segment_after_sessions(path: str, session: str) -> None:
     assert _session(path) == session
+
+
+def test_the_part_of_the_path_that_is_found_is_the_session() -> None:
+    [(name, _)] = _expression("$kato_session_path").groupindex.items()
+    [entry] = [n for n in _map("$kato_session_path").block or () if n.name.startswith("~")]
+
+    assert entry.arguments == (f"${name}",)
 
 
 def test_the_path_is_read_decoded_and_without_its_query() -> None:

@@ -1,0 +1,54 @@
+"""Who a server is to HAProxy: its id on the ring, its weight there, its cookie.
+
+All three follow from the server's name and weight alone, never from its place in the list:
+HAProxy numbers servers without an ``id`` by position, and then a server that leaves the list
+moves the sessions of others.
+"""
+
+import hashlib
+import zlib
+
+from kato_balancing.model import Pool
+
+IDS = 2**20 - 1
+"""Ids are 1 to this. HAProxy gives a server 4,096 hash keys from its id on, in 32 bits: below
+2**20 no two servers can share a key."""
+
+HEAVIEST = 256
+"""HAProxy's largest weight: 4,096 points on the ring. With it, the fullest of 3 to 10 equal
+servers has at most 1.05 of the mean; with weight 1 (16 points) it had up to 1.7."""
+
+
+def server_ids(pool: Pool) -> dict[str, int]:
+    """Id of every server by its name.
+
+    Two names may hash to one id (10 servers: 1 in 23,000). The shorter name keeps it, of two
+    equally long ones the lesser, and the other takes the next free hash: a replica that is added
+    with the next number leaves the ids of the older ones alone.
+    """
+    ids: dict[str, int] = {}
+    taken: set[int] = set()
+    for name in sorted((s.name for s in pool.servers), key=lambda name: (len(name), name)):
+        attempt = 0
+        while (chosen := _id(name, attempt)) in taken:
+            attempt += 1
+        taken.add(chosen)
+        ids[name] = chosen
+    return ids
+
+
+def ring_weights(pool: Pool) -> dict[str, int]:
+    """HAProxy weight of every server by its name: the model's weights, scaled up together as far
+    as HAProxy allows. Weights above 16 leave the lightest servers few points."""
+    factor = HEAVIEST // max(server.weight for server in pool.servers)
+    return {server.name: server.weight * factor for server in pool.servers}
+
+
+def cookie_value(name: str) -> str:
+    """What the cookie says instead of the server's name: stable, the same in every balancer, and
+    of no use to find the server."""
+    return hashlib.sha256(f"kato server {name}".encode()).hexdigest()[:16]
+
+
+def _id(name: str, attempt: int) -> int:
+    return zlib.crc32(f"{name}/{attempt}".encode()) % IDS + 1

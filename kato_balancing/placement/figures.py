@@ -1,0 +1,89 @@
+"""Figures of a ring: how even it is, and what a change moves."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from kato_balancing.placement.ring import Ring
+
+
+@dataclass(frozen=True)
+class Balance:
+    """How sessions are spread over servers."""
+
+    sessions: int
+    per_server: Mapping[str, int]
+    """Sessions of every server that may own some; in the pool's order."""
+    unowned: int = 0
+    """Sessions for which the balancer gives up the ring."""
+
+    @property
+    def mean(self) -> float:
+        """Sessions per server when all had the same."""
+        return sum(self.per_server.values()) / len(self.per_server)
+
+    @property
+    def max_to_mean(self) -> float:
+        """The fullest server's sessions, 1.0 being even. Weights make it larger on purpose."""
+        return max(self.per_server.values()) / self.mean if self.mean else 1.0
+
+    @property
+    def min_to_mean(self) -> float:
+        """The emptiest server's sessions."""
+        return min(self.per_server.values()) / self.mean if self.mean else 1.0
+
+
+@dataclass(frozen=True)
+class Move:
+    """Sessions whose owner differs between two rings."""
+
+    sessions: int
+    total: int
+    """Sessions that move."""
+    to_new: int
+    """To a server that the pool before did not have."""
+    from_gone: int
+    """From a server that the pool after does not have, to one that both have."""
+    old_to_old: int
+    """Between servers that both pools have: moved for nothing, unless weights changed."""
+    flows: Mapping[tuple[str, str], int]
+    """Sessions by owner before and owner after."""
+
+    @property
+    def share(self) -> float:
+        """Part of the sessions that move, 0 to 1."""
+        return self.total / self.sessions if self.sessions else 0.0
+
+
+def balance(ring: Ring, sessions: Iterable[str]) -> Balance:
+    """How the ring spreads these sessions."""
+    owners = Counter(map(ring.owner, sessions))
+    return Balance(
+        sessions=owners.total(),
+        per_server={name: owners[name] for name in ring.servers},
+        unowned=owners[None],
+    )
+
+
+def moved(before: Ring, after: Ring, sessions: Iterable[str]) -> Move:
+    """What a change from one ring to the other does to these sessions."""
+    pairs = Counter((before.owner(session), after.owner(session)) for session in sessions)
+    flows = {
+        (old, new): count
+        for (old, new), count in sorted(pairs.items(), key=str)
+        if old is not None and new is not None and old != new
+    }
+    old_names, new_names = set(before.servers), set(after.servers)
+    to_new = sum(count for (_, new), count in flows.items() if new not in old_names)
+    from_gone = sum(
+        count for (old, new), count in flows.items() if new in old_names and old not in new_names
+    )
+    total = sum(flows.values())
+    return Move(
+        sessions=pairs.total(),
+        total=total,
+        to_new=to_new,
+        from_gone=from_gone,
+        old_to_old=total - to_new - from_gone,
+        flows=flows,
+    )

@@ -1,0 +1,228 @@
+"""kato-lb render and kato-lb place: exit codes, what they print, what they complain about."""
+
+import builtins
+import io
+import json
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from kato_balancing import haproxy, nginx
+from kato_balancing.cli import main
+from kato_balancing.model import Balancer
+from kato_balancing.placement import ring_of
+
+THREE = {"pool": {"servers": [{"name": f"kato-{i}", "host": f"192.0.2.{i}"} for i in range(3)]}}
+FOUR = {"pool": {"servers": [{"name": f"kato-{i}", "host": f"192.0.2.{i}"} for i in range(4)]}}
+YAML = "pool:\n  servers:\n" + "".join(
+    f"    - {{name: kato-{i}, host: 192.0.2.{i}}}\n" for i in range(3)
+)
+
+
+@pytest.fixture
+def three(tmp_path):
+    file = tmp_path / "three.json"
+    file.write_text(json.dumps(THREE))
+    return str(file)
+
+
+@pytest.fixture
+def four(tmp_path):
+    file = tmp_path / "four.json"
+    file.write_text(json.dumps(FOUR))
+    return str(file)
+
+
+def wrong_use(capsys, *words):
+    with pytest.raises(SystemExit) as caught:
+        main(list(words))
+    assert caught.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    return err
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("nginx:1.30", nginx.render(Balancer.of(THREE), (1, 30, 0))),
+        ("haproxy:3.2", haproxy.render(Balancer.of(THREE), (3, 2, 0))),
+        ("haproxy:2.6.12", haproxy.render(Balancer.of(THREE), (2, 6, 12))),
+    ],
+)
+def test_render_writes_what_the_renderer_says(capsys, three, target, expected, tmp_path):
+    assert main(["render", three, "--for", target]) == 0
+    assert capsys.readouterr() == (expected, "")
+    written = tmp_path / "written.cfg"
+    assert main(["render", three, "--for", target, "--output", str(written)]) == 0
+    assert written.read_text() == expected
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["three.yaml", "three.conf"])
+def test_yaml_is_read(capsys, tmp_path, name):
+    file = tmp_path / name
+    file.write_text(YAML)
+
+    assert main(["render", str(file), "--for", "nginx:1.30"]) == 0
+    assert capsys.readouterr().out == nginx.render(Balancer.of(THREE), (1, 30, 0))
+
+
+def test_a_dash_is_standard_input(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO(YAML))
+
+    assert main(["render", "-", "--for", "haproxy:3.2"]) == 0
+    assert "backend kato" in capsys.readouterr().out
+
+
+def test_every_problem_of_the_settings_is_listed(capsys, tmp_path):
+    file = tmp_path / "bad.json"
+    file.write_text(json.dumps({"pool": {"servers": [{"name": "A", "host": "a b"}]}, "more": 1}))
+
+    assert main(["render", str(file), "--for", "haproxy:3.2"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[0] == f"{file}: refused"
+    for path in ("pool.servers[0].name: must be", "pool.servers[0].host: must be", "more: is not"):
+        assert f"  {path}" in err
+
+
+def test_everything_that_haproxy_can_not_do_is_listed(capsys, tmp_path):
+    file = tmp_path / "old.json"
+    file.write_text(json.dumps({**THREE, "learned": {}, "timeouts": {"send": 3}}))
+
+    assert main(["render", str(file), "--for", "haproxy:2.6"]) == 1
+    err = capsys.readouterr().err
+    assert "  learned: HAProxy 2.6" in err
+    assert "  timeouts.send: " in err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("none.yaml", None, "can't be read"),
+        ("bad.json", "{", "is not JSON"),
+        ("bad.yaml", "a: [", "neither JSON nor YAML"),
+        ("list.yaml", "- a", "holds no settings"),
+        ("empty.yaml", "", "holds no settings"),
+        ("tag.yaml", "!!python/object/apply:os.getcwd []", "neither JSON nor YAML"),
+        ("deep.json", "[" * 100_000, "is nested too deeply"),
+        ("bytes.yaml", b"\xff\xfe\x00", "can't be read"),
+    ],
+)
+def test_a_file_without_settings_is_wrong_use(capsys, tmp_path, name, text, complaint):
+    file = tmp_path / name
+    if text is not None:
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+
+    for command in ("render", "place"):
+        assert complaint in wrong_use(capsys, command, str(file), "--for", "nginx:1.30")
+
+
+@pytest.mark.parametrize("command", ["render", "place"])
+@pytest.mark.parametrize(
+    ("target", "complaint"),
+    [
+        ("envoy:1", "write nginx:1.30 or haproxy:3.2"),
+        ("nginx", "is not a version"),
+        ("haproxy:x", "is not a version"),
+    ],
+)
+def test_an_unknown_target_is_wrong_use(capsys, three, command, target, complaint):
+    assert complaint in wrong_use(capsys, command, three, "--for", target)
+
+
+def test_what_can_not_be_written_is_wrong_use(capsys, three, tmp_path):
+    away = str(tmp_path / "none" / "x")
+    assert "--output" in wrong_use(capsys, "render", three, "--for", "nginx:1.30", "--output", away)
+    assert "--chart" in wrong_use(capsys, "place", three, "--for", "nginx:1.30", "--chart", away)
+
+
+def test_without_pyyaml_json_works_and_yaml_says_what_to_install(
+    capsys, monkeypatch, three, tmp_path
+):
+    real = builtins.__import__
+
+    def without(name, *rest, **more):
+        if name == "yaml":
+            raise ImportError(name)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    file = tmp_path / "a.yaml"
+    file.write_text(YAML)
+    assert main(["render", three, "--for", "nginx:1.30"]) == 0
+    capsys.readouterr()
+    assert "pip install pyyaml" in wrong_use(capsys, "render", str(file), "--for", "nginx:1.30")
+
+
+def test_place_prints_a_table_of_80_columns(capsys, monkeypatch, three, four):
+    monkeypatch.setenv("COLUMNS", "80")
+
+    words = ["place", three, "--for", "haproxy:3.2", "--against", four, "--session", "session-1"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "20,000 sessions on haproxy 3.2" in out
+    for name in ("kato-0", "kato-1", "kato-2", "kato-3"):
+        assert name in out
+    flat = " ".join(out.split())
+    assert "0 between servers that stay" in flat
+    assert f"session-1: {ring_of(Balancer.of(THREE), 'haproxy').owner('session-1')}" in flat
+
+
+def test_place_as_json(capsys, three, four):
+    words = ["place", three, "--for", "nginx:1.30", "--sessions", "3000", "--json"]
+    assert main([*words, "--session", "a", "--session", "b", "--against", four]) == 0
+    found = json.loads(capsys.readouterr().out)
+
+    before, after = (ring_of(Balancer.of(data), "nginx") for data in (THREE, FOUR))
+    assert list(found) == ["for", "owners", "balance", "against"]
+    assert found["for"] == "nginx:1.30.0"
+    assert found["owners"] == {"a": before.owner("a"), "b": before.owner("b")}
+    assert found["against"]["owners"] == {"a": after.owner("a"), "b": after.owner("b")}
+    assert sum(found["balance"]["per_server"].values()) == found["balance"]["sessions"] == 3000
+    moves = found["against"]["moved"]
+    assert moves["total"] == moves["to_new"] == sum(f["sessions"] for f in moves["flows"])
+    assert moves["old_to_old"] == 0
+    assert moves["share"] == pytest.approx(0.25, abs=0.04)
+
+
+def test_place_without_a_second_file(capsys, three):
+    assert main(["place", three, "--for", "nginx:1.30", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)) == ["for", "owners", "balance"]
+
+
+@pytest.mark.parametrize("against", [False, True])
+def test_the_chart_is_a_picture_without_script(three, four, tmp_path, against):
+    chart = tmp_path / "chart.svg"
+    more = ["--against", four] if against else []
+    assert main(["place", three, "--for", "nginx:1.30", "--chart", str(chart), *more]) == 0
+
+    root = ET.fromstring(chart.read_text())
+    tags = {node.tag.removeprefix("{http://www.w3.org/2000/svg}") for node in root.iter()}
+    assert tags == {"svg", "title", "rect", "text", "line"}
+    texts = [node.text for node in root.iter() if node.text]
+    assert [name in texts for name in ("kato-0", "kato-2", "kato-3")] == [True, True, against]
+
+
+@pytest.mark.parametrize(
+    ("data", "path"),
+    [
+        ({**THREE, "affinity": "NONE"}, "affinity"),
+        ({**THREE, "timeouts": {"send": 3}}, "timeouts.send"),
+    ],
+)
+def test_owners_that_do_not_follow_are_refused(capsys, tmp_path, data, path):
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps(data))
+
+    assert main(["place", str(file), "--for", "haproxy:3.2"]) == 1
+    assert f"  {path}: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "x", "100000000"])
+def test_a_senseless_number_of_sessions_is_wrong_use(capsys, three, count):
+    err = wrong_use(capsys, "place", three, "--for", "nginx:1.30", f"--sessions={count}")
+    assert "is not a number from 1 to" in err

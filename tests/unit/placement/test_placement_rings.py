@@ -1,0 +1,171 @@
+"""What a ring promises, whichever program runs it."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kato_balancing.model import Balancer
+from kato_balancing.placement import NotPredictable, balance, moved, ring_of
+from kato_balancing.placement.sample import session_ids
+
+PROGRAMS = ["nginx", "haproxy"]
+IDS = list(session_ids(20_000))
+FEW = IDS[:2000]
+
+
+def make(names, **more):
+    servers = [s if isinstance(s, dict) else {"name": s, "host": s} for s in names]
+    return Balancer.of({"pool": {"servers": servers}, **more})
+
+
+def numbered(count, first=0):
+    return [f"kato-{i}" for i in range(first, first + count)]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_known_owners(program):
+    """As the real servers placed them."""
+    ring = ring_of(make(numbered(3)), program)
+    expected = {
+        "nginx": ["kato-0", "kato-1", "kato-0", "kato-0", "kato-1", "kato-1"],
+        "haproxy": ["kato-2", "kato-2", "kato-0", "kato-0", "kato-1", "kato-0"],
+    }
+    assert [ring.owner(f"session-{i}") for i in range(6)] == expected[program]
+
+
+@pytest.mark.parametrize(
+    ("program", "limit"),
+    [("nginx", 1.07), ("haproxy", 1.05)],
+)
+@pytest.mark.parametrize("count", [3, 4, 7, 10])
+def test_the_fullest_server_is_near_the_mean(program, limit, count):
+    found = balance(ring_of(make(numbered(count)), program), IDS)
+
+    assert found.sessions == 20_000
+    assert found.unowned == 0
+    assert found.max_to_mean <= limit
+    assert found.min_to_mean >= 2 - limit - 0.02
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("count", [3, 6, 9])
+def test_a_new_server_takes_its_share_and_moves_nothing_else(program, count):
+    before = ring_of(make(numbered(count)), program)
+    after = ring_of(make(numbered(count + 1)), program)
+    found = moved(before, after, IDS)
+
+    assert found.old_to_old == found.from_gone == 0
+    assert found.total == found.to_new
+    assert found.share == pytest.approx(1 / (count + 1), abs=0.02)
+    assert {new for _, new in found.flows} == {f"kato-{count}"}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_server_that_leaves_moves_its_own_sessions_only(program):
+    before = ring_of(make(numbered(5)), program)
+    after = ring_of(make([n for n in numbered(5) if n != "kato-2"]), program)
+    found = moved(before, after, IDS)
+
+    assert found.old_to_old == found.to_new == 0
+    assert found.total == found.from_gone == balance(before, IDS).per_server["kato-2"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@settings(deadline=None, max_examples=10, derandomize=True)
+@given(order=st.permutations(numbered(5)))
+def test_the_order_of_the_servers_is_irrelevant(program, order):
+    listed, shuffled = ring_of(make(numbered(5)), program), ring_of(make(order), program)
+
+    assert [listed.owner(i) for i in FEW] == [shuffled.owner(i) for i in FEW]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_weights_are_shares(program):
+    servers = [{"name": n, "host": n, "weight": w} for n, w in zip("abc", (3, 2, 1), strict=True)]
+    found = balance(ring_of(make(servers), program), IDS).per_server
+
+    assert [found[n] / 200 for n in "abc"] == pytest.approx([50, 33.3, 16.7], abs=2)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_draining_moves_only_that_servers_sessions(program):
+    servers = [{"name": n, "host": n} for n in numbered(4)]
+    before = ring_of(make(servers), program)
+    after = ring_of(make([servers[0], {**servers[1], "draining": True}, *servers[2:]]), program)
+    found = moved(before, after, IDS)
+
+    assert after.servers == ("kato-0", "kato-2", "kato-3")
+    assert found.total == found.from_gone == balance(before, IDS).per_server["kato-1"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_backups_own_nothing(program):
+    spare = {"name": "spare", "host": "spare", "backup": True}
+    plain, backed = (
+        ring_of(make(numbered(3)), program),
+        ring_of(make([*numbered(3), spare]), program),
+    )
+
+    assert "spare" not in backed.servers
+    assert [plain.owner(i) for i in FEW] == [backed.owner(i) for i in FEW]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_one_server_owns_all(program):
+    assert {ring_of(make(["a"]), program).owner(i) for i in FEW} == {"a"}
+
+
+def test_what_identifies_a_server():
+    """nginx knows it by its address, HAProxy by its name."""
+    named = make([{"name": f"kato-{i}", "host": f"192.0.2.{i}"} for i in range(3)])
+    renamed = make([{"name": f"other-{i}", "host": f"192.0.2.{i}"} for i in range(3)])
+    readdressed = make([{"name": f"kato-{i}", "host": f"198.51.100.{i}"} for i in range(3)])
+
+    def owners(balancer, program):
+        ring = ring_of(balancer, program)
+        return [str(ring.owner(i))[-1] for i in FEW]
+
+    assert owners(named, "nginx") == owners(renamed, "nginx")
+    assert owners(named, "nginx") != owners(readdressed, "nginx")
+    assert owners(named, "haproxy") == owners(readdressed, "haproxy")
+    assert owners(named, "haproxy") != owners(renamed, "haproxy")
+
+
+def test_nginx_gives_up_a_ring_on_which_nearly_all_are_down():
+    servers = [{"name": f"s{i}", "host": f"s{i}", "draining": i > 0} for i in range(60)]
+    found = balance(ring_of(make(servers), "nginx"), FEW)
+
+    assert 0 < found.unowned < 2000
+    assert found.per_server.keys() == {"s0"}
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("affinity", {"affinity": "CLIENT_IP"}),
+        ("affinity", {"affinity": "NONE"}),
+        ("pool.discovery", {"pool": {"discovery": {"name": "kato"}}}),
+        (
+            "canary",
+            {"canary": {"pool": {"servers": [{"name": "c", "host": "c"}]}, "share": 1}},
+        ),
+    ],
+)
+def test_what_no_ring_decides_is_refused(path, data):
+    model = Balancer.of({"pool": {"servers": [{"name": "a", "host": "a"}]}, **data})
+
+    with pytest.raises(NotPredictable) as caught:
+        ring_of(model, "nginx")
+    assert caught.value.path == path
+    assert str(caught.value) == f"{path}: {caught.value.message}"
+
+
+def test_the_sample_has_katos_form_and_is_the_same_at_every_call():
+    assert list(session_ids(3)) == list(session_ids(3)) == IDS[:3]
+    assert IDS[0] != next(session_ids(1, seed=1))
+    assert len(set(IDS)) == 20_000
+    for name in IDS[:100]:
+        word, random_part, moment = name.split("-")
+        assert (word, len(random_part)) == ("session", 32)
+        int(random_part, 16)
+        assert len(moment) == 13
