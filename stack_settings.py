@@ -74,6 +74,7 @@ class StackSettings:
             "max_replicas": config.require_int("maxReplicas"),
             "process": process,
             "stop_seconds": config.require_int("stopSeconds"),
+            "draining": _list(config, "draining"),
             "environment": _environment(config),
         }
         balancer: dict[str, Any] = {
@@ -115,7 +116,7 @@ class StackSettings:
     def _check(self, store_setting: Callable[[str], str]) -> None:
         problems = [
             *_problems(lambda: data_stores.check(self.stores), store_setting),
-            *_problems(lambda: kato_backend.check(self.backend), _backend_setting),
+            *_problems(lambda: kato_backend.check(self.backend, BACKEND), _backend_setting),
             *_problems(lambda: nginx_balancer.check(self.balancer), _balancer_setting),
         ]
         if problems:
@@ -204,6 +205,14 @@ def _environment(config: pulumi.Config) -> dict[str, str]:
         str(name): str(item).lower() if isinstance(item, bool) else str(item)
         for name, item in _mapping(config, "environment").items()
     }
+
+
+def _list(config: pulumi.Config, key: str) -> list[Any]:
+    text = get_config(config.full_key(key))
+    value = json.loads(text) if text else []
+    if not isinstance(value, list):
+        raise InvalidInput([Problem(key, f"must be a list (got {value!r})")])
+    return value
 
 
 def _mapping(config: pulumi.Config, key: str) -> Mapping[str, Any]:

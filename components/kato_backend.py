@@ -7,11 +7,20 @@ import pulumi
 from pydantic import AfterValidator, model_validator
 
 from kato_balancing import images, invariants, kato, kato_environment
-from kato_balancing.fields import Frozen, ImageReference, Seconds, refused, refused_at
+from kato_balancing.fields import (
+    Frozen,
+    ImageReference,
+    ListOf,
+    Seconds,
+    ServerName,
+    refused,
+    refused_at,
+)
 from kato_balancing.model import KatoProcess
+from kato_balancing.problems import Problem
 
 from .containers import Service, container
-from .inputs import Later, Text, checked
+from .inputs import Later, Text, checked, refuse
 from .process_args import KatoProcessSettings
 
 MAXIMUM_REPLICAS = 64
@@ -48,6 +57,8 @@ class KatoServer(TypedDict):
     """Name on the network."""
     port: int
     """KATO's port."""
+    draining: bool
+    """Gets no new work."""
 
 
 class KatoBackendArgs(TypedDict):
@@ -66,6 +77,9 @@ class KatoBackendArgs(TypedDict):
     """KATO's own numbers. Give the balancer the same."""
     stop_seconds: NotRequired[float]
     """Seconds between SIGTERM and SIGKILL. Defaults to KATO's drain plus 15."""
+    draining: NotRequired[Sequence[str]]
+    """Names of replicas that get no new work, such as "kato-2": what is in flight ends, then the
+    replica can go. Defaults to none."""
     service_name: NotRequired[str]
     """Part of every knowledge base's name: the same on all replicas, for ever. Defaults to
     "kato"."""
@@ -89,7 +103,7 @@ class KatoBackend(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: KatoBackendArgs, opts: Optional[pulumi.ResourceOptions] = None
     ) -> None:
-        inputs = check(args)
+        inputs = check(args, name)
         advice = images.advice(images.parse(inputs.image))
         if advice is not None:
             pulumi.log.warn(advice)
@@ -116,7 +130,8 @@ class KatoBackend(pulumi.ComponentResource):
                 pulumi.ResourceOptions(parent=self, depends_on=previous),
             )
             previous = [replica]
-        self.servers = pulumi.Output.from_input(server_list(name, inputs.listed))
+        servers = server_list(name, inputs.listed, inputs.draining)
+        self.servers = pulumi.Output.from_input(servers)
         self.register_outputs({"servers": self.servers})
 
 
@@ -141,6 +156,7 @@ class _Inputs(Frozen):
     max_replicas: _Replicas | None = None
     process: KatoProcess = KatoProcess()
     stop_seconds: Seconds | None = None
+    draining: Annotated[tuple[ServerName, ...], ListOf] = ()
     service_name: Text = "kato"
     environment: Mapping[str, Text] = {}
     labels: Mapping[str, str] = {}
@@ -218,17 +234,25 @@ class _Inputs(Frozen):
         return kato_environment.is_true(by_name.get("PROCESS_PREDICTIONS", "true"))
 
 
-def check(args: KatoBackendArgs) -> _Inputs:
-    """The inputs with every default; raises InputPropertiesError when one is refused; creates
-    nothing."""
-    return checked(_Inputs, args)
+def check(args: KatoBackendArgs, name: str) -> _Inputs:
+    """The inputs of a backend of this name with every default; raises InputPropertiesError when
+    one is refused; creates nothing."""
+    inputs = checked(_Inputs, args)
+    running = [one["name"] for one in server_list(name, inputs.replicas)]
+    for index, drained in enumerate(inputs.draining):
+        if drained not in running:
+            rule = f"must name a replica, one of {', '.join(running)} (got {drained!r})"
+            raise refuse([Problem(f"draining[{index}]", rule)])
+    if set(running) <= set(inputs.draining):
+        raise refuse([Problem("draining", "must leave at least one replica that takes new work")])
+    return inputs
 
 
-def server_list(name: str, count: int) -> list[KatoServer]:
+def server_list(name: str, count: int, draining: Sequence[str] = ()) -> list[KatoServer]:
     """The servers that a backend of this name has, or will have, on its network."""
+    names = [f"{name}-{index}" for index in range(count)]
     return [
-        {"name": f"{name}-{index}", "host": f"{name}-{index}", "port": kato.PORT}
-        for index in range(count)
+        {"name": one, "host": one, "port": kato.PORT, "draining": one in draining} for one in names
     ]
 
 

@@ -32,7 +32,8 @@ def test_three_replicas_run_and_five_are_listed_by_default() -> None:
 
     assert recording.names(CONTAINER) == ["kato-0", "kato-1", "kato-2"]
     assert recording.outputs_of("kato")["servers"] == [
-        {"name": f"kato-{index}", "host": f"kato-{index}", "port": 8000} for index in range(5)
+        {"name": f"kato-{index}", "host": f"kato-{index}", "port": 8000, "draining": False}
+        for index in range(5)
     ]
 
 
@@ -248,3 +249,29 @@ def test_every_bad_variable_is_reported_at_once(
     found = refusal_of(lambda: KatoBackend("kato", {**BASE, "environment": environment}))
 
     assert [path for path, _ in found] == ["environment.LOG_LEVEL", "environment.CORS_ORIGINS"]
+
+
+def test_a_draining_replica_is_listed_as_such() -> None:
+    recording = _backend(draining=["kato-1"])
+
+    listed = recording.outputs_of("kato")["servers"]
+    assert [one["name"] for one in listed if one["draining"]] == ["kato-1"]
+
+
+@pytest.mark.parametrize(
+    ("draining", "path", "cure"),
+    [
+        (["kato-3"], "draining[0]", "one of kato-0, kato-1, kato-2"),
+        (["kato-0", "other"], "draining[1]", "one of kato-0"),
+        (["kato-0", "kato-1", "kato-2"], "draining", "at least one replica"),
+        (["Kato 0"], "draining[0]", "lower-case"),
+        ("kato-0", "draining", "must be a list"),
+    ],
+)
+def test_a_drain_that_makes_no_sense_is_refused(
+    draining: object, path: str, cure: str, refusal_of: Callable[..., list[tuple[str, str]]]
+) -> None:
+    [(found, reason)] = refusal_of(lambda: KatoBackend("kato", {**BASE, "draining": draining}))
+
+    assert found == path
+    assert cure in reason

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from pulumi_stack import PulumiStack, must
 
+OLD_NGINX = "kato-lb/nginx:1.22"
+
 IMAGES = {
     "katoImage": "kato-lb/kato-stand-in:6.3.0",
     "redisImage": "kato-lb/redis:8.0",
@@ -21,7 +23,7 @@ def tools() -> None:
     """The CLI, the engine and the images; 'make test' brings them."""
     assert shutil.which("pulumi"), "pulumi is not on PATH: run 'make test', or '. .state/env' first"
     must(["docker", "version"], limit=20)
-    must([sys.executable, "-m", "dev.images", "build", *IMAGES.values()], limit=900)
+    must([sys.executable, "-m", "dev.images", "build", *IMAGES.values(), OLD_NGINX], limit=900)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,118 @@
+"""Changes reach the running balancer by a reload; what it refuses changes nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+from docker_facts import inspect, wait_until
+from pulumi_stack import PulumiStack
+
+from kato_balancing.verify.load import SteadyLoad
+
+CLIENTS = 32
+RELOADS = 6
+DRAINS = 3
+
+
+@pytest.fixture(scope="module")
+def stack(new_stack: Callable[..., PulumiStack]) -> PulumiStack:
+    made = new_stack("live")
+    made.up()
+    return made
+
+
+def same_process(before: dict[str, object], stack: PulumiStack, part: str = "balancer") -> bool:
+    now = inspect(stack.container(part))
+    return (before["Id"], before["State"]["StartedAt"]) == (now["Id"], now["State"]["StartedAt"])  # type: ignore[index]
+
+
+def test_reloads_and_drains_lose_no_request(stack: PulumiStack) -> None:
+    balancer = inspect(stack.container("balancer"))
+    with SteadyLoad(stack.outputs()["url"], clients=CLIENTS) as load:
+        for number in range(RELOADS):
+            rules = {"revealServers": True, "timeouts": {"read": 301 + number}}
+            stack.configure(balancer=rules)
+            stack.up()
+        for number in range(DRAINS):
+            name = f"kato-{number}"
+            stack.configure(draining=[name])
+            stack.up()
+            address = next(
+                iter(inspect(stack.container(name))["NetworkSettings"]["Networks"].values())
+            )
+            server = f"{address['IPAddress']}:8000"
+            settled = drained_count(load, server)
+            assert load.report().servers[server] == settled, f"{name} still gets work"
+        stack.configure(draining=None)
+        stack.up()
+    report = load.report()
+    print(f"{RELOADS} reloads, {DRAINS} drains: {report.requests} requests, {report.failed} failed")
+    assert report.failed == 0, report.failures
+    assert load.lost().lost == ()
+    assert same_process(balancer, stack)
+
+
+def drained_count(load: SteadyLoad, server: str) -> int:
+    """Answers by a drained server once what was in flight has ended."""
+    at_first = load.report().requests
+    wait_until(lambda: load.report().requests > at_first + 4 * CLIENTS, "the load goes on")
+    count = load.report().servers[server]
+    then = load.report().requests
+    wait_until(lambda: load.report().requests > then + 4 * CLIENTS, "the load goes on")
+    return count
+
+
+def test_a_preview_shows_the_change_and_a_refresh_shows_none(stack: PulumiStack) -> None:
+    stack.configure(balancer={"revealServers": True, "timeouts": {"read": 400}})
+    shown = stack.preview("--diff")
+    assert "proxy_read_timeout 400s" in shown.stdout
+    assert stack.preview("--expect-no-changes").returncode != 0
+    stack.up()
+    stack.refresh()
+    assert stack.preview("--expect-no-changes").returncode == 0
+
+
+REFUSING_PROGRAM = """
+import pulumi
+from components import NginxBalancer
+config = pulumi.Config()
+pulumi.export("url", NginxBalancer("lb", {
+    "servers": [{"name": "a", "host": "127.0.0.1", "port": 8081}],
+    "image": "kato-lb/nginx:1.22",
+    "version": config.require("version"),
+    "publish": {"port": config.require_int("port")},
+}).url)
+"""
+
+
+def test_a_refused_configuration_leaves_the_old_one_running(
+    new_stack: Callable[..., PulumiStack], free_port: Callable[[], int]
+) -> None:
+    stack = new_stack("refusing")
+    program = stack.folder / "__main__.py"
+    program.unlink()
+    program.write_text(REFUSING_PROGRAM)
+    project = Path(stack.folder / "Pulumi.yaml")
+    declared = yaml.safe_load(project.read_text())
+    project.unlink()
+    naming = {"pulumi:autonaming": declared["config"]["pulumi:autonaming"]}
+    project.write_text(yaml.safe_dump({**declared, "config": naming}))
+    stack.settings = {"version": "1.22", "port": free_port()}
+    stack.configure()
+    stack.up()
+    url = stack.outputs()["url"]
+    running = inspect(stack.container("lb"))
+    assert httpx.get(f"{url}/lb/health").status_code == 200
+    # nginx 1.22 does not know what 1.30 is told.
+    stack.configure(version="1.30")
+    with pytest.raises(AssertionError) as failed:
+        stack.up()
+    assert "keepalive_min_timeout" in str(failed.value)
+    assert "the one before is still in use" in str(failed.value)
+    assert httpx.get(f"{url}/lb/health").status_code == 200
+    assert same_process(running, stack, "lb")
+    stack.configure(version="1.22")
+    stack.up()
+    assert stack.preview("--expect-no-changes").returncode == 0
