@@ -218,6 +218,9 @@ def _checked(balancer: Balancer, backend: Backend) -> list[object]:
 
 
 def _connections(balancer: Balancer, backend: Backend) -> list[object]:
+    if backend.name == EVENTS:
+        # A WebSocket's connection is never used again.
+        return ["maxconn", backend.most, "pool-max-conn", 0]
     idle = balancer.limits.workers * balancer.keep_alive.connections
     return [
         "maxconn", backend.most,

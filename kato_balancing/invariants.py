@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kato_balancing import kato
-from kato_balancing.fields import Affinity, Balancing
+from kato_balancing.fields import Affinity, Balancing, SameSite
 
 if TYPE_CHECKING:
     from kato_balancing.model import Balancer, KatoProcess
@@ -154,6 +154,15 @@ def _only_with_their_affinity(balancer: "Balancer") -> Iterator[Broken]:
             ("cookie",),
             f"is used only with COOKIE affinity (got {balancer.affinity}); "
             "remove it or change affinity",
+        )
+    elif (
+        balancer.cookie is not None
+        and balancer.cookie.same_site is SameSite.NONE
+        and balancer.tls is None
+    ):
+        yield Broken(
+            ("cookie", "same_site"),
+            "must not be none without tls: browsers drop such a cookie; use lax or add tls",
         )
 
 

@@ -286,6 +286,11 @@ class Balancer(Frozen):
     """Name the answering server in a response header when the request asks for it; shows
     internal addresses to whoever can ask."""
 
+    @property
+    def cookie_rules(self) -> Cookie:
+        """``cookie`` with its defaults."""
+        return self.cookie or Cookie()
+
     @model_validator(mode="after")
     def _relations(self) -> Self:
         broken = invariants.of_balancer(self)

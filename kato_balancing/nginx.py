@@ -3,30 +3,19 @@
 What a version can't do is refused (UnsupportedFeature), never left out.
 """
 
-import ipaddress
-import math
 from collections.abc import Iterator
 
-from kato_balancing import headers, invariants, kato
-from kato_balancing.fields import Affinity, Balancing
-from kato_balancing.model import Balancer, Server
+from kato_balancing import headers, invariants, kato, nginx_pools, nginx_refusals
+from kato_balancing.model import Balancer
+from kato_balancing.nginx_pools import bracketed, seconds, whole_seconds
 from kato_balancing.nginx_syntax import Directive, block, directive, text
-from kato_balancing.targets import Feature, UnsupportedFeature, Version, show
+from kato_balancing.targets import Version, show
 
-OLDEST: Version = (1, 22, 0)
-"""Oldest nginx that is rendered for."""
-
-RESOLVE = Feature("looking a server's name up again while running", (1, 27, 3))
-KEEP_ALIVE_MINIMUM = Feature("keeping idle clients during a reload", (1, 27, 4))
-
-RING_WEIGHT = 10
-"""nginx puts 160 points on its ring per unit of weight; ten units a server bring the fullest
-of 3 to 10 servers from up to 1.20 down to 1.07 of the mean."""
+OLDEST = nginx_refusals.OLDEST
 
 HEALTH_PATH = "/lb/health"
 STATUS_PATH = "/lb/status"
 
-_POOL, _SPREAD, _BACKUP = "kato", "kato_spread", "kato_backup"
 _SCRATCH = "/tmp"  # noqa: S108 - the one writable folder of a container with a read-only root
 
 
@@ -35,7 +24,7 @@ def render(balancer: Balancer, version: Version) -> str:
 
     Raises UnsupportedFeature with the setting's path and the version or way that can.
     """
-    _refuse(balancer, version)
+    nginx_refusals.refuse(balancer, version)
     return text(
         [
             directive(
@@ -43,7 +32,7 @@ def render(balancer: Balancer, version: Version) -> str:
                 balancer.limits.workers,
                 comment=f"KATO behind nginx {show(version)}. Rendered; edit the settings instead.",
             ),
-            directive("worker_shutdown_timeout", _seconds(balancer.drain.seconds)),
+            directive("worker_shutdown_timeout", seconds(balancer.drain.seconds)),
             directive("pid", f"{_SCRATCH}/nginx.pid"),
             directive("error_log", "/dev/stderr", "warn"),
             block(
@@ -52,42 +41,6 @@ def render(balancer: Balancer, version: Version) -> str:
             block("http", inside=_http(balancer, version)),
         ]
     )
-
-
-def _refuse(balancer: Balancer, version: Version) -> None:
-    if version < OLDEST:
-        raise UnsupportedFeature(
-            "version", f"nginx {show(version)} is not supported; use {show(OLDEST)} or newer"
-        )
-    if balancer.resolver is not None and version < RESOLVE.since:
-        raise UnsupportedFeature(
-            "resolver",
-            f"nginx {show(version)} looks names up only when it starts; use "
-            f"{show(RESOLVE.since)} or newer, or leave resolver out and give addresses",
-        )
-    if balancer.drain.keep_alive is not None and version < KEEP_ALIVE_MINIMUM.since:
-        raise UnsupportedFeature(
-            "drain.keep_alive",
-            f"nginx {show(version)} cuts idle clients at a reload; use "
-            f"{show(KEEP_ALIVE_MINIMUM.since)} or newer, or leave it out",
-        )
-    unsupported = {
-        "affinity": balancer.affinity in (Affinity.CLIENT_IP, Affinity.COOKIE),
-        "learned": balancer.learned is not None,
-        "canary": balancer.canary is not None,
-        "tls": balancer.tls is not None,
-        "pool.discovery": balancer.pool.discovery is not None,
-        "listener.trusted_proxies": bool(balancer.listener.trusted_proxies),
-    }
-    for path, asked in unsupported.items():
-        if asked:
-            raise UnsupportedFeature(path, "is not rendered for nginx yet; leave it out")
-    if balancer.health.active is not None:
-        raise UnsupportedFeature(
-            "health.active",
-            "nginx's open-source edition does not probe servers; leave it out (failures seen "
-            "while serving count, see health.passive) or use HAProxy",
-        )
 
 
 def _worker_connections(balancer: Balancer) -> int:
@@ -105,14 +58,15 @@ def _http(balancer: Balancer, version: Version) -> Iterator[Directive]:
     for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"):
         yield directive(f"{kind}_temp_path", f"{_SCRATCH}/{kind}")
     yield directive("client_max_body_size", f"{balancer.limits.body_megabytes}m")
-    yield directive("keepalive_timeout", _seconds(balancer.timeouts.client_idle))
-    if version >= KEEP_ALIVE_MINIMUM.since:
-        yield directive("keepalive_min_timeout", _seconds(balancer.drain.keep_clients))
+    yield directive("keepalive_timeout", seconds(balancer.timeouts.client_idle))
+    if version >= nginx_refusals.KEEP_ALIVE_MINIMUM.since:
+        yield directive("keepalive_min_timeout", seconds(balancer.drain.keep_clients))
     if balancer.resolver is not None:
-        address = _bracketed(balancer.resolver.address)
-        valid = f"valid={_whole_seconds(balancer.resolver.valid)}"
+        address = bracketed(balancer.resolver.address)
+        valid = f"valid={whole_seconds(balancer.resolver.valid)}"
         yield directive("resolver", address, valid, "ipv6=off")
-        yield directive("resolver_timeout", _seconds(balancer.resolver.timeout))
+        yield directive("resolver_timeout", seconds(balancer.resolver.timeout))
+    yield from _client_address(balancer)
     yield from _maps(balancer)
     yield from _log(balancer)
     yield directive(
@@ -121,9 +75,17 @@ def _http(balancer: Balancer, version: Version) -> Iterator[Directive]:
     )  # fmt: skip
     yield directive("limit_conn_zone", "$server_port", "zone=kato_websockets:64k")
     yield directive("limit_conn_status", 503)
-    yield from _upstreams(balancer)
+    yield from nginx_pools.upstreams(balancer)
     yield _public_server(balancer)
     yield _private_server(balancer)
+
+
+def _client_address(balancer: Balancer) -> Iterator[Directive]:
+    for network in balancer.listener.trusted_proxies:
+        yield directive("set_real_ip_from", network)
+    if balancer.listener.trusted_proxies:
+        yield directive("real_ip_header", "X-Forwarded-For")
+        yield directive("real_ip_recursive", "on")
 
 
 def _map(source: str, target: str, *entries: tuple[str, str], comment: str = "") -> Directive:
@@ -135,16 +97,20 @@ def _maps(balancer: Balancer) -> Iterator[Directive]:
     words = "|".join(kato.RESERVED_SESSION_WORDS)
     session = f"~^/sessions/(?!(?:{words})(?:/|$))(?<kato_id>{kato.SESSION_ID_CLASS})(?:/|$)"
     yield _map(
-        "$uri", "$kato_session_path",
-        (session, "$kato_id"),
-        ("default", ""),
+        "$uri", "$kato_session_path", (session, "$kato_id"), ("default", ""),
         comment="The session of a request: from the decoded path without its query, else from the\n"
         "header. The client's header itself is passed on untouched.",
     )  # fmt: skip
-    header = "$http_" + headers.SESSION_HEADER.lower().replace("-", "_")
+    header = _header(headers.SESSION_HEADER)
     yield _map(
         "$kato_session_path", "$kato_session", ("", header), ("default", "$kato_session_path")
     )
+    if balancer.learned is not None:
+        yield _map(
+            "$kato_session_path", nginx_pools.LEARNED,
+            ("", ""), ("default", "$upstream_" + header.removeprefix("$")),
+            comment="Learned on session paths only: elsewhere KATO echoes what the client sent.",
+        )  # fmt: skip
     yield _map(
         "$http_host", "$kato_host",
         ("~^[A-Za-z0-9._:\\[\\]-]{1,255}$", "$http_host"),
@@ -157,9 +123,16 @@ def _maps(balancer: Balancer) -> Iterator[Directive]:
             "$uri", "$kato_private", (f"~^(?:{paths})(?:/|$)", "1"), ("default", "0"),
             comment="Paths that say more than a client should know.",
         )  # fmt: skip
-    if invariants.spreads_apart(balancer):
-        yield _map("$kato_session", "$kato_pool", ("", _SPREAD), ("default", _POOL))
-    if _has_backup_pool(balancer):
+    if balancer.listener.trusted_proxies:
+        trusted = [directive(network, "1") for network in balancer.listener.trusted_proxies]
+        inside = [directive("default", "0"), *trusted]
+        yield block("geo", "$realip_remote_addr", "$kato_trusted", inside=inside)
+        yield _map(
+            "$kato_trusted:$http_x_forwarded_proto", "$kato_scheme",
+            ("1:https", "https"), ("1:http", "http"), ("default", "$scheme"),
+        )  # fmt: skip
+    yield from nginx_pools.choices(balancer)
+    if nginx_pools.has_backup_pool(balancer):
         yield _map(
             "$upstream_bytes_sent", "$kato_sent", ("~[1-9]", "1"), ("default", "0"),
             comment="1 once anything was sent to a server: a POST is then never repeated.",
@@ -172,11 +145,15 @@ def _maps(balancer: Balancer) -> Iterator[Directive]:
         )
         yield _map("$kato_idempotent$kato_sent", "$kato_final", ("01", "1"), ("default", "0"))
     if balancer.reveal_servers:
-        asked = "$http_" + headers.REVEAL_REQUEST_HEADER.lower().replace("-", "_")
         yield _map(
-            asked, "$kato_reveal",
+            _header(headers.REVEAL_REQUEST_HEADER), "$kato_reveal",
             (headers.REVEAL_REQUEST_VALUE, "$upstream_addr"), ("default", ""),
         )  # fmt: skip
+
+
+def _header(name: str) -> str:
+    """The variable that holds a request header."""
+    return "$http_" + name.lower().replace("-", "_")
 
 
 _LOG_FIELDS = {
@@ -205,90 +182,34 @@ def _log(balancer: Balancer) -> Iterator[Directive]:
     yield directive("access_log", "/dev/stdout", "kato")
 
 
-def _upstreams(balancer: Balancer) -> Iterator[Directive]:
-    pool = balancer.pool
-    primaries = [s for s in pool.servers if not s.backup]
-    if balancer.affinity is Affinity.SESSION:
-        yield _upstream(
-            balancer, _POOL, [directive("hash", "$kato_session", "consistent")], primaries
-        )
-        if invariants.spreads_apart(balancer):
-            yield _upstream(balancer, _SPREAD, [directive("least_conn")], primaries)
-        if pool.backups:
-            # A hash upstream takes no "backup" server.
-            yield _upstream(
-                balancer, _BACKUP, [directive("hash", "$kato_session", "consistent")], pool.backups
-            )
-        return
-    method = [directive("least_conn")] if balancer.balancing is Balancing.LEAST_CONNECTIONS else []
-    yield _upstream(balancer, _POOL, method, pool.servers)
-
-
-def _upstream(
-    balancer: Balancer,
-    name: str,
-    method: list[Directive],
-    servers: "list[Server] | tuple[Server, ...]",
-) -> Directive:
-    inside = [directive("zone", name, "1m"), *method]
-    inside += [_server(balancer, server, in_backup_pool=name == _BACKUP) for server in servers]
-    inside += [
-        directive("keepalive", balancer.keep_alive.connections),
-        directive("keepalive_timeout", _seconds(balancer.keep_alive.idle)),
-    ]
-    return block("upstream", name, inside=inside)
-
-
-def _server(balancer: Balancer, server: Server, *, in_backup_pool: bool) -> Directive:
-    weight = server.weight * (RING_WEIGHT if balancer.affinity is Affinity.SESSION else 1)
-    passive = balancer.health.passive
-    arguments = [
-        f"{_bracketed(server.host)}:{server.port}",
-        f"weight={weight}",
-        f"max_fails={passive.failures}",
-        f"fail_timeout={_whole_seconds(passive.window)}",
-    ]
-    if server.draining:
-        arguments.append("down")
-    elif server.backup and not in_backup_pool:
-        arguments.append("backup")
-    if balancer.resolver is not None and not _is_address(server.host):
-        arguments.append("resolve")
-    return directive("server", *arguments)
-
-
-def _has_backup_pool(balancer: Balancer) -> bool:
-    return balancer.affinity is Affinity.SESSION and bool(balancer.pool.backups)
-
-
 def _public_server(balancer: Balancer) -> Directive:
     timeouts, retry = balancer.timeouts, balancer.retry
     # With backup servers every primary is tried before them, within the same time.
     tries = max(retry.tries, len(balancer.pool.primaries)) if balancer.pool.backups else retry.tries
-    target = "$kato_pool" if invariants.spreads_apart(balancer) else _POOL
+    target = nginx_pools.target(balancer)
     inside = [
-        directive("listen", balancer.listener.port, "default_server"),
+        *_listen(balancer),
         directive("server_name", "_"),
         directive("default_type", "application/json"),
         directive("proxy_http_version", "1.1"),
         directive("proxy_set_header", "Connection", ""),
-        *_forwarded_headers(),
-        directive("proxy_connect_timeout", _seconds(timeouts.connect)),
-        directive("proxy_send_timeout", _seconds(timeouts.send)),
-        directive("proxy_read_timeout", _seconds(timeouts.read)),
+        *_forwarded_headers(balancer),
+        directive("proxy_connect_timeout", seconds(timeouts.connect)),
+        directive("proxy_send_timeout", seconds(timeouts.send)),
+        directive("proxy_read_timeout", seconds(timeouts.read)),
         directive(
             "proxy_next_upstream", "error", "timeout",
             comment="Another server only when nothing was sent, or the request is idempotent.",
         ),
         directive("proxy_next_upstream_tries", tries),
-        directive("proxy_next_upstream_timeout", _seconds(retry.window)),
+        directive("proxy_next_upstream_timeout", seconds(retry.window)),
     ]  # fmt: skip
     if balancer.reveal_servers:
         inside.append(
             directive("add_header", headers.REVEAL_RESPONSE_HEADER, "$kato_reveal", "always")
         )
     inside.append(directive("error_page", 503, "@busy"))
-    if _has_backup_pool(balancer):
+    if nginx_pools.has_backup_pool(balancer):
         inside.append(directive("error_page", 502, 504, "@backup"))
     inside.append(
         block(
@@ -299,7 +220,7 @@ def _public_server(balancer: Balancer) -> Directive:
             ],
         )
     )  # fmt: skip
-    if _has_backup_pool(balancer):
+    if nginx_pools.has_backup_pool(balancer):
         inside.append(_backup_location(balancer))
     if balancer.private_paths:
         hidden = [directive("return", 404, '{"detail":"Not Found"}')]
@@ -308,14 +229,28 @@ def _public_server(balancer: Balancer) -> Directive:
     return block("server", inside=inside, comment="Clients.")
 
 
-def _forwarded_headers() -> list[Directive]:
+def _listen(balancer: Balancer) -> list[Directive]:
+    if balancer.tls is None:
+        return [directive("listen", balancer.listener.port, "default_server")]
+    return [
+        directive("listen", balancer.listener.port, "ssl", "default_server"),
+        directive("ssl_certificate", balancer.tls.certificate),
+        directive("ssl_certificate_key", balancer.tls.key),
+        directive("ssl_protocols", "TLSv1.2", "TLSv1.3"),
+        directive("ssl_session_cache", "shared:kato_tls:10m"),
+        directive("ssl_session_timeout", "1d"),
+        directive("ssl_session_tickets", "off"),
+    ]
+
+
+def _forwarded_headers(balancer: Balancer) -> list[Directive]:
     values = {
         "Host": "$kato_host",
         "X-Request-ID": "$request_id",
         "X-Real-IP": "$remote_addr",
         "X-Forwarded-For": "$remote_addr",
         "X-Forwarded-Host": "$kato_host",
-        "X-Forwarded-Proto": "$scheme",
+        "X-Forwarded-Proto": "$kato_scheme" if balancer.listener.trusted_proxies else "$scheme",
     }
     return [directive("proxy_set_header", name, value) for name, value in values.items()]
 
@@ -332,10 +267,10 @@ def _websocket_location(balancer: Balancer, target: str) -> Directive:
             # A location with a proxy_set_header of its own inherits none.
             directive("proxy_set_header", "Connection", "upgrade"),
             directive("proxy_set_header", "Upgrade", "$http_upgrade"),
-            *_forwarded_headers(),
+            *_forwarded_headers(balancer),
             directive("proxy_buffering", "off"),
-            directive("proxy_send_timeout", _seconds(balancer.timeouts.websocket)),
-            directive("proxy_read_timeout", _seconds(balancer.timeouts.websocket)),
+            directive("proxy_send_timeout", seconds(balancer.timeouts.websocket)),
+            directive("proxy_read_timeout", seconds(balancer.timeouts.websocket)),
         ],
     )  # fmt: skip
 
@@ -346,7 +281,7 @@ def _backup_location(balancer: Balancer) -> Directive:
         inside=[
             block("if", "($kato_final)", inside=[directive("return", 502)]),
             directive("limit_conn", "kato_requests", _requests(balancer)),
-            directive("proxy_pass", f"http://{_BACKUP}"),
+            directive("proxy_pass", f"http://{nginx_pools.BACKUP}"),
         ],
     )  # fmt: skip
 
@@ -378,26 +313,3 @@ def _private_server(balancer: Balancer) -> Directive:
         ],
         comment="Operators: health and status of nginx itself. Not published.",
     )  # fmt: skip
-
-
-def _seconds(value: float) -> str:
-    if float(value).is_integer():
-        return f"{value:g}s"
-    return f"{max(1, round(value * 1000))}ms"
-
-
-def _whole_seconds(value: float) -> str:
-    """For the few times that nginx reads in seconds only: rounded up."""
-    return f"{math.ceil(value)}s"
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

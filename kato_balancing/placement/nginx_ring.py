@@ -9,7 +9,7 @@ import bisect
 import zlib
 from collections.abc import Iterator
 
-from kato_balancing import nginx
+from kato_balancing import nginx_pools
 from kato_balancing.model import Pool, Server
 
 POINTS = 160
@@ -56,6 +56,6 @@ def _points(server: Server) -> Iterator[int]:
     host = f"[{server.host}]" if ":" in server.host else server.host
     base = zlib.crc32(b"%s\0%d" % (host.encode(), server.port))
     point = 0
-    for _ in range(POINTS * server.weight * nginx.RING_WEIGHT):
+    for _ in range(POINTS * server.weight * nginx_pools.RING_WEIGHT):
         point = zlib.crc32(point.to_bytes(4, "little"), base)
         yield point

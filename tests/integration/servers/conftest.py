@@ -1,5 +1,6 @@
 """The real nginx and HAProxy, oldest and newest; what is missing fails, it is never skipped."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -53,12 +54,15 @@ def servers(
 
 
 @pytest.fixture
-def run(images: dict[str, str], tmp_path: Path) -> Iterator[Callable[[str, Balancer], Container]]:
-    """Runs a model's balancer on a target such as ``haproxy:3.2`` until the test ends."""
+def run(images: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Container]]:
+    """Runs a model's balancer on a target such as ``haproxy:3.2`` until the test ends; ``files``
+    are beside its configuration, in /c."""
     with ExitStack() as running:
 
-        def start(target: str, model: Balancer) -> Container:
+        def start(target: str, model: Balancer, files: Path | None = None) -> Container:
             folder = tmp_path / f"balancer-{len(list(tmp_path.iterdir()))}"
+            if files is not None:
+                shutil.copytree(files, folder)
             text = render(target, model)
             port = model.listener.port
             return running.enter_context(balancer(images[target], text, folder, port))

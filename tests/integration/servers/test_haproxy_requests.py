@@ -1,7 +1,10 @@
 """What HAProxy, rendered from a model, does with requests: seen on the oldest and the newest."""
 
+import http.client
 import json
 import socket
+import ssl
+import subprocess
 import time
 from collections import Counter
 from typing import Any
@@ -163,6 +166,36 @@ def test_a_cookie_ties_a_client_to_its_server(target, echoing: Echo, run):
     tampered = ask(port, ["/x"] * 30, headers="Cookie: kato_route=../../etc;kato_route=%0d%0a\r\n")
     assert {a.status for a in tampered} == {200}
     assert set(names_of(tampered)) == set(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("target", "key"), [("haproxy:2.6", "/c/kato.pem.key"), ("haproxy:3.2", "/c/other.pem")]
+)
+def test_tls_is_ended_at_the_balancer(target, key, echoing: Echo, run, tmp_path):
+    files = tmp_path / "tls"
+    files.mkdir()
+    subprocess.run(
+        [
+            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9",
+            "-subj", "/CN=kato", "-keyout", files / key[3:], "-out", files / "kato.pem",
+        ],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    (files / key[3:]).chmod(0o644)
+    balancer = model(
+        echoing.listed(*NAMES), affinity="COOKIE", tls={"certificate": "/c/kato.pem", "key": key}
+    )
+    run(target, balancer, files)
+
+    trust = ssl.create_default_context(cafile=str(files / "kato.pem"))
+    trust.check_hostname = False
+    client = http.client.HTTPSConnection("127.0.0.1", balancer.listener.port, context=trust)
+    client.request("GET", "/x", headers={"Host": "kato", "X-Forwarded-Proto": "http"})
+    answer = client.getresponse()
+    assert answer.status == 200
+    assert "Secure" in answer.headers["Set-Cookie"].split("; ")
+    assert json.loads(answer.read())["headers"]["x-forwarded-proto"] == "https"
+    client.close()
 
 
 @pytest.mark.parametrize("target", VERSIONS)

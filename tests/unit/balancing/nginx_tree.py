@@ -46,7 +46,7 @@ class Node:
         text, not a directive: only that it is there counts."""
         if self.block is None:
             return self.name
-        if self.name == "map":
+        if self.name in ("map", "geo", "split_clients"):
             return self.name, tuple(len(node.arguments) for node in self.block)
         return self.name, tuple(node.shape for node in self.block)
 

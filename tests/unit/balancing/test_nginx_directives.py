@@ -89,13 +89,13 @@ def test_requests_without_a_session_can_have_a_method_of_their_own(
     http = _http(make(SERVERS, balancing="LEAST_CONNECTIONS"))
     public, _ = _servers(http)
 
-    assert [n.words for n in http.one("map", "$kato_session", "$kato_pool").block or ()] == [
+    assert [n.words for n in http.one("map", "$kato_session", "$kato_target").block or ()] == [
         " kato_spread",
         "default kato",
     ]
     assert "least_conn" in _upstream(http, "kato_spread")
     assert "hash $kato_session consistent" in _upstream(http, "kato")
-    assert public.one("location", "/").one("proxy_pass").arguments == ("http://$kato_pool",)
+    assert public.one("location", "/").one("proxy_pass").arguments == ("http://$kato_target",)
 
 
 def test_backup_servers_of_a_ring_have_a_ring_of_their_own(make: Callable[..., Balancer]) -> None:

@@ -40,6 +40,31 @@ MATRIX: dict[str, tuple[list[dict[str, Any]], dict[str, Any], Version]] = {
         {**DOCKER, "affinity": "NONE", "balancing": "LEAST_CONNECTIONS"},
         (1, 30, 4),
     ),
+    "client-ip-trusted-proxy.conf": (
+        [*NAMED, {"name": "spare", "host": "spare", "backup": True}],
+        {**DOCKER, "affinity": "CLIENT_IP", "listener": {"trusted_proxies": ["10.0.0.0/8"]}},
+        (1, 30, 4),
+    ),
+    "cookie-tls.conf": (
+        [*NAMED[:2], {**NAMED[2], "draining": True}],
+        {
+            **DOCKER,
+            "affinity": "COOKIE",
+            "cookie": {"max_age": 3600},
+            "tls": {"certificate": "/etc/kato/tls.crt", "key": "/etc/kato/tls.key"},
+        },
+        (1, 30, 4),
+    ),
+    "learned-canary.conf": (
+        NAMED,
+        {
+            **DOCKER,
+            "learned": {},
+            "balancing": "LEAST_CONNECTIONS",
+            "canary": {"pool": {"servers": [{"name": "new", "host": "new"}]}, "share": 5},
+        },
+        (1, 30, 4),
+    ),
     "no-access-log.conf": (NAMED, {"access_log": False, "private_paths": []}, (1, 30, 4)),
 }
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from nginx_tree import read
 
 from kato_balancing import nginx, nginx_syntax
+from kato_balancing.fields import Affinity, Balancing
 from kato_balancing.model import Balancer
 from kato_balancing.nginx_syntax import block, directive
 from kato_balancing.problems import InvalidInput
@@ -54,7 +55,18 @@ def _settings(leaf: str, text: str) -> dict[str, Any]:
     }
 
 
-BENIGN = {"name": "kato-9", "host": "kato-9", "private": "/x", "resolver": "192.0.2.53"}
+BENIGN = {
+    "name": "kato-9",
+    "host": "kato-9",
+    "private": "/x",
+    "resolver": "192.0.2.53",
+    "discovery": "kato.local",
+    "service": "http",
+    "cookie": "route",
+    "certificate": "/c.pem",
+    "key": "/k.pem",
+    "proxy": "10.0.0.0/8",
+}
 LEAVES = [
     *("affinity", "balancing", "certificate", "cookie", "discovery", "host", "key", "name"),
     *("private", "probe", "proxy", "resolver", "service"),
@@ -72,7 +84,7 @@ def test_text_never_becomes_a_directive(leaf: str, text: str) -> None:
         expected = nginx.render(Balancer.of(_settings(leaf, BENIGN[leaf])), NEW)
         assert read(written).shape == read(expected).shape
     else:
-        assert text in ("SESSION", "NONE", "ROUND_ROBIN", "LEAST_CONNECTIONS")
+        assert text in (*Affinity, *Balancing)
 
 
 @settings(deadline=None, max_examples=200, derandomize=True)
@@ -115,7 +127,7 @@ def models(draw: st.DrawFn) -> dict[str, Any]:
     ]
     return {
         "pool": {"servers": servers},
-        "affinity": draw(st.sampled_from(["SESSION", "NONE"])),
+        "affinity": draw(st.sampled_from(["SESSION", "CLIENT_IP", "NONE"])),
         "balancing": draw(st.sampled_from(["ROUND_ROBIN", "LEAST_CONNECTIONS"])),
         "process": {"connection_limit": draw(st.integers(500, 65535))},
         "health": {"passive": {"failures": draw(st.integers(1, 9)), "window": draw(TIMES)}},

@@ -11,6 +11,8 @@ from kato_balancing.targets import UnsupportedFeature, Version
 
 NEW = (1, 30, 4)
 SERVER = {"name": "kato-0", "host": "kato-0"}
+CANARY = {"pool": {"servers": [{"name": "new", "host": "new"}]}, "share": 5}
+DISCOVERED = {"discovery": {"name": "kato.local"}}
 RESOLVER = {"resolver": {"address": "127.0.0.11"}}
 
 
@@ -21,18 +23,22 @@ RESOLVER = {"resolver": {"address": "127.0.0.11"}}
         ("version", {}, (0, 9, 0), "use 1.22 or newer"),
         ("resolver", RESOLVER, (1, 27, 2), "use 1.27.3 or newer"),
         ("resolver", RESOLVER, (1, 22, 0), "give addresses"),
-        ("affinity", {"affinity": "CLIENT_IP"}, NEW, "leave it out"),
-        ("affinity", {"affinity": "COOKIE"}, NEW, "leave it out"),
-        ("learned", {"learned": {}}, NEW, "leave it out"),
-        ("canary", {"canary": {"pool": {"servers": [SERVER]}, "share": 5}}, NEW, "leave it out"),
-        ("tls", {"tls": {"certificate": "/c.pem", "key": "/k.pem"}}, NEW, "leave it out"),
-        ("pool.discovery", {"pool": {"discovery": {"name": "kato.local"}}}, NEW, "leave it out"),
+        ("affinity", {"affinity": "COOKIE"}, (1, 29, 5), "use nginx 1.29.6 or newer"),
+        ("affinity", {"affinity": "COOKIE"}, (1, 22, 0), "HAProxy"),
+        ("learned", {"learned": {}}, (1, 29, 5), "use nginx 1.29.6 or newer"),
+        ("learned", {"learned": {}, "limits": {"balancers": 2}}, NEW, "leave it out"),
+        ("canary.share", {"canary": {**CANARY, "share": 0.001}}, NEW, "0.01 or more"),
+        ("canary", {"canary": CANARY, "affinity": "COOKIE"}, NEW, "use SESSION"),
+        ("resolver", {"pool": DISCOVERED}, NEW, "required with pool.discovery"),
+        ("resolver", {"canary": {"pool": DISCOVERED, "share": 5}}, NEW, "canary.pool.discovery"),
+        ("resolver", {"pool": DISCOVERED, **RESOLVER}, (1, 27, 2), "use 1.27.3 or newer"),
         (
-            "listener.trusted_proxies",
-            {"listener": {"trusted_proxies": ["10.0.0.0/8"]}},
+            "pool.discovery",
+            {"pool": DISCOVERED, "affinity": "COOKIE", **RESOLVER},
             NEW,
-            "leave it out",
+            "list the servers",
         ),
+        ("drain.keep_alive", {"drain": {"keep_alive": 10}}, (1, 27, 3), "use 1.27.4 or newer"),
         ("health.active", {"health": {"active": {}}}, NEW, "HAProxy"),
     ],
 )

@@ -112,7 +112,9 @@ def test_backups_own_nothing(program):
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_one_server_owns_all(program):
-    assert {ring_of(make(["a"]), program).owner(i) for i in FEW} == {"a"}
+    ring = ring_of(make(["a"]), program)
+
+    assert {ring.owner(i) for i in FEW} == {"a"}
 
 
 def test_what_identifies_a_server():

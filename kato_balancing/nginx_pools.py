@@ -1,0 +1,202 @@
+"""The upstreams of an nginx configuration, and which of them a request goes to."""
+
+import hashlib
+import ipaddress
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from kato_balancing import invariants
+from kato_balancing.fields import Affinity, Balancing
+from kato_balancing.model import Balancer, Pool, Server
+from kato_balancing.nginx_syntax import Directive, block, directive
+
+RING_WEIGHT = 10
+"""nginx puts 160 points on its ring per unit of weight; ten units a server bring the fullest
+of 3 to 10 servers from up to 1.20 down to 1.07 of the mean."""
+
+SESSIONS_PER_MEGABYTE = 4000
+"""What one megabyte of a table of learned sessions holds."""
+
+STABLE, CANARY, BACKUP = "kato", "kato_canary", "kato_backup"
+SPREAD = "_spread"
+"""Ending of the upstream for requests that have no owner, where they need one of their own."""
+
+LEARNED = "$kato_learned"
+
+_HASH_KEY = {Affinity.SESSION: "$kato_session", Affinity.CLIENT_IP: "$remote_addr"}
+
+
+@dataclass(frozen=True)
+class _Upstream:
+    name: str
+    method: tuple[Directive, ...]
+    servers: tuple[Directive, ...]
+    learns: bool
+
+
+def upstreams(balancer: Balancer) -> Iterator[Directive]:
+    """Every upstream of the configuration."""
+    pools = {STABLE: balancer.pool}
+    if balancer.canary is not None:
+        pools[CANARY] = balancer.canary.pool
+    for name, pool in pools.items():
+        yield from (_upstream(balancer, one) for one in _of_pool(balancer, name, pool))
+    if has_backup_pool(balancer):
+        # A hash upstream takes no "backup" server.
+        servers = tuple(_server(balancer, s, backup=False) for s in balancer.pool.backups)
+        yield _upstream(balancer, _Upstream(BACKUP, (_hash(balancer),), servers, learns=False))
+
+
+def target(balancer: Balancer) -> str:
+    """The upstream that a request goes to: a name, or the variable that holds it."""
+    if invariants.spreads_apart(balancer):
+        return "$kato_target"
+    return "$kato_pool" if balancer.canary is not None else STABLE
+
+
+def choices(balancer: Balancer) -> Iterator[Directive]:
+    """The variables that choose a request's upstream."""
+    pool = STABLE
+    if balancer.canary is not None:
+        pool = "$kato_pool"
+        yield block(
+            "map", "$kato_session", "$kato_share",
+            inside=[directive("", "$request_id"), directive("default", "$kato_session")],
+            comment="A larger share keeps the sessions that it had. Requests without one follow "
+            "it too.",
+        )  # fmt: skip
+        share = balancer.canary.share
+        split = [] if share == 0 else [directive("*" if share == 100 else f"{share:g}%", CANARY)]
+        if share < 100:
+            split.append(directive("*", STABLE))
+        yield block("split_clients", "$kato_share", "$kato_pool", inside=split)
+    if invariants.spreads_apart(balancer):
+        twin = "${kato_pool}" + SPREAD if balancer.canary is not None else STABLE + SPREAD
+        inside = [directive("", twin), directive("default", pool)]
+        yield block("map", "$kato_session", "$kato_target", inside=inside)
+
+
+def has_backup_pool(balancer: Balancer) -> bool:
+    """True when the backup servers stand in an upstream of their own."""
+    return balancer.affinity in _HASH_KEY and bool(balancer.pool.backups)
+
+
+def bracketed(host: str) -> str:
+    """The host as it stands before a port."""
+    return f"[{host}]" if ":" in host else host
+
+
+def seconds(value: float) -> str:
+    """A time, down to a millisecond."""
+    if float(value).is_integer():
+        return f"{value:g}s"
+    return f"{max(1, round(value * 1000))}ms"
+
+
+def whole_seconds(value: float) -> str:
+    """For the few times that nginx reads in seconds only: rounded up."""
+    return f"{math.ceil(value)}s"
+
+
+def _of_pool(balancer: Balancer, name: str, pool: Pool) -> Iterator[_Upstream]:
+    apart = balancer.affinity in _HASH_KEY
+    servers = tuple(
+        _server(balancer, server, backup=server.backup)
+        for server in pool.servers
+        if not (apart and server.backup)
+    )
+    if pool.discovery is not None:
+        servers = (
+            directive(
+                "server", pool.discovery.name, f"service={pool.discovery.service}", "resolve",
+                *_health(balancer, weight=1),
+            ),
+        )  # fmt: skip
+    least = (directive("least_conn"),) if balancer.balancing is Balancing.LEAST_CONNECTIONS else ()
+    if not apart:
+        yield _Upstream(name, least, servers, learns=False)
+        return
+    yield _Upstream(name, (_hash(balancer),), servers, learns=balancer.learned is not None)
+    if invariants.spreads_apart(balancer):
+        yield _Upstream(name + SPREAD, least, servers, learns=False)
+
+
+def _hash(balancer: Balancer) -> Directive:
+    return directive("hash", _HASH_KEY[balancer.affinity], "consistent")
+
+
+def _upstream(balancer: Balancer, upstream: _Upstream) -> Directive:
+    return block(
+        "upstream",
+        upstream.name,
+        inside=[
+            directive("zone", upstream.name, "1m"),
+            *upstream.method,
+            *upstream.servers,
+            *_stickiness(balancer, upstream),
+            directive("keepalive", balancer.keep_alive.connections),
+            directive("keepalive_timeout", seconds(balancer.keep_alive.idle)),
+        ],
+    )
+
+
+def _stickiness(balancer: Balancer, upstream: _Upstream) -> Iterator[Directive]:
+    if balancer.affinity is Affinity.COOKIE:
+        cookie = balancer.cookie_rules
+        expires = [] if cookie.max_age is None else [f"expires={whole_seconds(cookie.max_age)}"]
+        secure = ["secure"] if balancer.tls is not None else []
+        yield directive(
+            "sticky", "cookie", cookie.name, *expires, "path=/", "httponly",
+            f"samesite={cookie.same_site}", *secure,
+        )  # fmt: skip
+    if upstream.learns and balancer.learned is not None:
+        megabytes = max(1, math.ceil(balancer.learned.capacity / SESSIONS_PER_MEGABYTE))
+        yield directive(
+            "sticky", "learn", f"create={LEARNED}", "lookup=$kato_session",
+            f"zone={upstream.name}_sessions:{megabytes}m",
+            f"timeout={whole_seconds(balancer.learned.timeout)}", "header",
+            comment="Who owns which session; it outlives a reload. A new server gets new sessions "
+            "only.",
+        )  # fmt: skip
+
+
+def _server(balancer: Balancer, server: Server, *, backup: bool) -> Directive:
+    arguments = [
+        f"{bracketed(server.host)}:{server.port}",
+        *_health(balancer, weight=server.weight),
+    ]
+    if balancer.affinity is Affinity.COOKIE:
+        arguments.append(f"route={_route(server)}")
+    if server.draining:
+        # Without a table of owners nobody is bound to a server that drains.
+        bound = balancer.affinity is Affinity.COOKIE or balancer.learned is not None
+        arguments.append("drain" if bound else "down")
+    elif backup:
+        arguments.append("backup")
+    if balancer.resolver is not None and not _is_address(server.host):
+        arguments.append("resolve")
+    return directive("server", *arguments)
+
+
+def _health(balancer: Balancer, *, weight: int) -> Sequence[str]:
+    passive = balancer.health.passive
+    ring = RING_WEIGHT if balancer.affinity in _HASH_KEY else 1
+    return (
+        f"weight={weight * ring}",
+        f"max_fails={passive.failures}",
+        f"fail_timeout={whole_seconds(passive.window)}",
+    )
+
+
+def _route(server: Server) -> str:
+    """A cookie's value: it follows from the name, and tells nothing about the address."""
+    return hashlib.sha256(server.name.encode()).hexdigest()[:16]
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
