@@ -14,13 +14,15 @@ import yaml
 from pulumi.runtime.config import CONFIG, get_config, is_config_secret
 
 from components import (
+    BalancerArgs,
+    HaproxyBalancer,
     KatoBackend,
     KatoBackendArgs,
     KatoDataStores,
     KatoDataStoresArgs,
     NginxBalancer,
-    NginxBalancerArgs,
     data_stores,
+    haproxy_balancer,
     kato_backend,
     nginx_balancer,
 )
@@ -42,12 +44,18 @@ _SETTING_OF_BACKEND_INPUT = {
 _SETTING_OF_BALANCER_INPUT = {
     "affinity": "affinity",
     "balancing": "balancing",
-    "image": "nginxImage",
     "process": "process",
     "publish.address": "address",
     "publish.port": "port",
-    "version": "nginxImage",
 }
+
+_Check = Callable[[BalancerArgs], object]
+
+_PROXIES: dict[str, tuple[type[NginxBalancer | HaproxyBalancer], _Check, str]] = {
+    "nginx": (NginxBalancer, nginx_balancer.check, "nginxImage"),
+    "haproxy": (HaproxyBalancer, haproxy_balancer.check, "haproxyImage"),
+}
+"""The setting ``proxy`` → the component, its check and the setting that names its image."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,8 @@ class StackSettings:
 
     stores: KatoDataStoresArgs
     backend: KatoBackendArgs
-    balancer: NginxBalancerArgs
+    balancer: BalancerArgs
+    proxy: str
 
     @classmethod
     def of(cls, config: pulumi.Config) -> "StackSettings":
@@ -65,6 +74,10 @@ class StackSettings:
         Raises InvalidInput, which names each setting, the rule and the cure.
         """
         _refuse_unknown(config)
+        proxy = config.require("proxy")
+        if proxy not in _PROXIES:
+            rule = f"must be one of {', '.join(_PROXIES)} (got {proxy!r})"
+            raise InvalidInput([Problem("proxy", rule)])
         process = _group(config, "process")
         stores = _stores(config)
         backend: dict[str, Any] = {
@@ -80,7 +93,7 @@ class StackSettings:
         balancer: dict[str, Any] = {
             "servers": kato_backend.server_list(BACKEND, 1),
             "network": "",
-            "image": config.require("nginxImage"),
+            "image": config.require(_PROXIES[proxy][2]),
             "publish": {"port": config.require_int("port"), "address": config.require("address")},
             "process": process,
             "rules": {
@@ -92,7 +105,8 @@ class StackSettings:
         arguments = cls(
             cast(KatoDataStoresArgs, stores),
             cast(KatoBackendArgs, backend),
-            cast(NginxBalancerArgs, balancer),
+            cast(BalancerArgs, balancer),
+            proxy,
         )
         # In clear they can be checked as a whole; from here on they are secrets.
         arguments._check(partial(_store_setting, "image" in _group(config, "redis")))
@@ -102,22 +116,23 @@ class StackSettings:
             _hide(backend["environment"], backend["environment"].keys())
         return arguments
 
-    def build(self) -> tuple[KatoBackend, NginxBalancer]:
+    def build(self) -> tuple[KatoBackend, NginxBalancer | HaproxyBalancer]:
         """Declare the stack's resources."""
         stores = KatoDataStores("stores", self.stores)
         connection: Any = {"environment": stores.environment, "network": stores.network}
         backend = KatoBackend(BACKEND, {**self.backend, "stores": connection})
-        balancer = NginxBalancer(
+        balancer = _PROXIES[self.proxy][0](
             "balancer",
             {**self.balancer, "servers": cast(Any, backend.servers), "network": stores.network},
         )
         return backend, balancer
 
     def _check(self, store_setting: Callable[[str], str]) -> None:
+        _, check, image = _PROXIES[self.proxy]
         problems = [
             *_problems(lambda: data_stores.check(self.stores), store_setting),
             *_problems(lambda: kato_backend.check(self.backend, BACKEND), _backend_setting),
-            *_problems(lambda: nginx_balancer.check(self.balancer), _balancer_setting),
+            *_problems(lambda: check(self.balancer), partial(_balancer_setting, image)),
         ]
         if problems:
             # The backend and the balancer may both object to KATO's own numbers.
@@ -148,7 +163,9 @@ def _backend_setting(path: str) -> str:
     return _SETTING_OF_BACKEND_INPUT.get(path) or _camel_case(path)
 
 
-def _balancer_setting(path: str) -> str:
+def _balancer_setting(image: str, path: str) -> str:
+    if path in ("image", "version"):
+        return image
     path = path.removeprefix("rules.")
     known = _SETTING_OF_BALANCER_INPUT.get(path)
     if known or path.startswith("process."):

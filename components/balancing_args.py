@@ -32,11 +32,59 @@ class PassiveHealthSettings(TypedDict):
     """Seconds over which they count, and for which it is left alone. Defaults to 5."""
 
 
+class ActiveHealthSettings(TypedDict):
+    """Probes by the balancer itself; HAProxy only."""
+
+    path: NotRequired[str]
+    """Defaults to "/health"."""
+    interval: NotRequired[float]
+    """Seconds between probes of a server that is up. Defaults to 1."""
+    interval_failing: NotRequired[float]
+    """Seconds, while a server changes from up to down or back. Defaults to 0.2."""
+    interval_down: NotRequired[float]
+    """Seconds, of a server that is down. Defaults to 0.5."""
+    timeout: NotRequired[float]
+    """Seconds that a probe may take. Defaults to 1."""
+    rise: NotRequired[int]
+    """Good probes that bring a server back. Defaults to 2."""
+    fall: NotRequired[int]
+    """Bad probes that take it out. Defaults to 2."""
+
+
 class HealthSettings(TypedDict):
     """How the balancer finds out that a server does not serve."""
 
     passive: NotRequired[PassiveHealthSettings]
     """Failures seen while serving."""
+    active: NotRequired[ActiveHealthSettings]
+    """Probes. nginx's open-source edition has none; HAProxy always probes. Defaults to none."""
+
+
+class LearnedSettings(TypedDict):
+    """A table of who owns which live session, so that a scale-out moves none of them."""
+
+    capacity: NotRequired[int]
+    """Live sessions that the table holds. Defaults to 64000."""
+    timeout: NotRequired[float]
+    """Seconds after which an idle session is forgotten. Defaults to 7200."""
+
+
+class CookieSettings(TypedDict):
+    """The cookie of COOKIE affinity: HttpOnly always, Secure with TLS."""
+
+    name: NotRequired[str]
+    """Defaults to "kato_route"."""
+    max_age: NotRequired[float]
+    """Seconds. Defaults to none: until the browser closes."""
+    same_site: NotRequired[str]
+    """lax, strict or none. Defaults to lax."""
+
+
+class ListenerSettings(TypedDict):
+    """Whom the balancer believes."""
+
+    trusted_proxies: NotRequired[Sequence[str]]
+    """Networks whose X-Forwarded-For counts. Defaults to none."""
 
 
 class LimitSettings(TypedDict):
@@ -102,7 +150,14 @@ class BalancerRules(TypedDict):
     """The rules of a balancer, whichever program runs them."""
 
     affinity: NotRequired[str]
-    """SESSION or NONE. Defaults to SESSION: consistent hash on the session's id."""
+    """SESSION, CLIENT_IP, COOKIE or NONE. Defaults to SESSION: consistent hash on the session's
+    id."""
+    learned: NotRequired[LearnedSettings]
+    """With SESSION: live sessions stay where they are at a scale-out. Defaults to none."""
+    cookie: NotRequired[CookieSettings]
+    """With COOKIE. Defaults to a session cookie named kato_route."""
+    listener: NotRequired[ListenerSettings]
+    """Whom the balancer believes."""
     balancing: NotRequired[str]
     """ROUND_ROBIN or LEAST_CONNECTIONS, for requests without an owner. Defaults to
     ROUND_ROBIN."""

@@ -33,6 +33,8 @@ class Program:
     """Shell command that runs the program in the foreground."""
     reload: str
     """Shell command that makes the running program take the files; it is process 1."""
+    stop_signal: str
+    """Ends the program after the requests in flight."""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,11 @@ _COMMANDS: Final = (
         "kato_balancing.render_command",
     ),
     _Entry(
+        "lint",
+        "find what is wrong with an nginx or HAProxy configuration",
+        "kato_balancing.lint_command",
+    ),
+    _Entry(
         "place",
         "tell which server owns a session, and what a change moves",
         "kato_balancing.place_command",

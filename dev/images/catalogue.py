@@ -41,5 +41,9 @@ SUBSTITUTES = {
     "katoImage": KATO_STAND_IN,
     "redisImage": REDIS,
     "nginxImage": NGINX,
+    "haproxyImage": HAPROXY,
 }
 """Stack setting → the local image that takes the place of a registry's."""
+
+PROXY_IMAGES = {"nginx": "nginxImage", "haproxy": "haproxyImage"}
+"""The setting ``proxy`` → the setting that names its image; a stack uses one of them."""

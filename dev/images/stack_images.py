@@ -17,7 +17,10 @@ def ensure(stack: str) -> None:
     """
     settings = _settings(stack)
     local = {image.name: image for image in catalogue.ALL}
+    unused = {key for proxy, key in catalogue.PROXY_IMAGES.items() if proxy != settings["proxy"]}
     for key, substitute in catalogue.SUBSTITUTES.items():
+        if key in unused:
+            continue
         wanted = settings[key]
         if wanted in local:
             build.build(local[wanted])
@@ -35,7 +38,7 @@ def _settings(stack: str) -> dict[str, str]:
             f"run 'pulumi config --stack {stack}' to see why",
         )
     found = json.loads(listing)
-    return {key: found[f"kato:{key}"]["value"] for key in catalogue.SUBSTITUTES}
+    return {key: found[f"kato:{key}"]["value"] for key in ("proxy", *catalogue.SUBSTITUTES)}
 
 
 def _present(image: str) -> bool:

@@ -62,7 +62,7 @@ def _included(reading: _Reading, include: Node) -> list[Node]:
         text = read_file(path)
         reading.tree.sources[name] = text
         inner = parse(name, text)
-        reading.chain.append(path)
+        reading.chain.append(path.resolve())
         _expand(reading, inner)
         reading.chain.pop()
         found += inner.children

@@ -15,11 +15,14 @@ from pydantic.fields import FieldInfo
 from recording import CONTAINER, run
 
 from components import (
+    HaproxyBalancer,
     KatoBackend,
     KatoDataStores,
     NginxBalancer,
+    balancer_inputs,
     balancing_args,
     data_stores,
+    haproxy_balancer,
     kato_backend,
     nginx_balancer,
     process_args,
@@ -29,7 +32,11 @@ from kato_balancing import model
 GROUPS: dict[str, tuple[Any, type[BaseModel]]] = {
     "BalancedServer": (balancing_args, model.Server),
     "PassiveHealthSettings": (balancing_args, model.PassiveHealth),
+    "ActiveHealthSettings": (balancing_args, model.ActiveHealth),
     "HealthSettings": (balancing_args, model.Health),
+    "LearnedSettings": (balancing_args, model.LearnedSessions),
+    "CookieSettings": (balancing_args, model.Cookie),
+    "ListenerSettings": (balancing_args, model.Listener),
     "LimitSettings": (balancing_args, model.Limits),
     "KeepAliveSettings": (balancing_args, model.KeepAlive),
     "TimeoutSettings": (balancing_args, model.Timeouts),
@@ -38,8 +45,8 @@ GROUPS: dict[str, tuple[Any, type[BaseModel]]] = {
     "BalancerRules": (balancing_args, model.Balancer),
     "KatoProcessSettings": (process_args, model.KatoProcess),
 }
-COMPONENTS: list[Any] = [KatoDataStores, KatoBackend, NginxBalancer]
-MODULES = (balancing_args, data_stores, kato_backend, nginx_balancer, process_args)
+COMPONENTS: list[Any] = [KatoDataStores, KatoBackend, NginxBalancer, HaproxyBalancer]
+MODULES = (balancer_inputs, balancing_args, data_stores, kato_backend, process_args)
 
 
 def _fields(module: Any, group: str) -> dict[str, str]:
@@ -93,7 +100,9 @@ def test_every_setting_is_one_of_the_models(group: str) -> None:
     assert names <= set(described.model_fields)
 
 
-@pytest.mark.parametrize("group", sorted(set(GROUPS) - {"BalancerRules", "HealthSettings"}))
+@pytest.mark.parametrize(
+    "group", sorted(set(GROUPS) - {"BalancerRules", "HealthSettings", "ListenerSettings"})
+)
 def test_every_setting_of_the_model_can_be_given(group: str) -> None:
     module, described = GROUPS[group]
 
@@ -149,9 +158,15 @@ def test_every_default_of_the_model_is_stated() -> None:
         (data_stores, "RedisStore", "image", data_stores.REDIS_IMAGE),
         (data_stores, "ClickHouseStore", "image", data_stores.CLICKHOUSE_IMAGE),
         (data_stores, "QdrantStore", "image", data_stores.QDRANT_IMAGE),
-        (nginx_balancer, "NginxBalancerArgs", "image", nginx_balancer.IMAGE),
-        (nginx_balancer, "Publication", "port", "8080"),
-        (nginx_balancer, "Publication", "address", "127.0.0.1"),
+        (balancer_inputs, "BalancerArgs", "image", nginx_balancer.IMAGE),
+        (
+            balancer_inputs,
+            "BalancerArgs",
+            "image",
+            f"{nginx_balancer.IMAGE} and {haproxy_balancer.IMAGE}",
+        ),
+        (balancer_inputs, "Publication", "port", "8080"),
+        (balancer_inputs, "Publication", "address", "127.0.0.1"),
         (kato_backend, "KatoBackendArgs", "replicas", "3"),
     ],
 )
@@ -159,6 +174,12 @@ def test_the_components_own_defaults_are_stated(
     module: Any, group: str, field: str, value: str
 ) -> None:
     assert f"Defaults to {value}" in _fields(module, group)[field]
+
+
+def _args_name(token: str) -> str:
+    """The type of a component's inputs; both balancers have the same."""
+    name = token.rsplit(":", maxsplit=1)[-1]
+    return "BalancerArgs" if name.endswith("Balancer") else f"{name}Args"
 
 
 def test_the_schema_describes_every_input_and_output() -> None:
@@ -194,7 +215,7 @@ def test_the_schema_has_every_input_that_is_written() -> None:
     }
     known = {token.split(":")[-1]: type_["properties"] for token, type_ in schema["types"].items()}
     known |= {
-        f"{token.split(':')[-1]}Args": resource["inputProperties"]
+        _args_name(token): resource["inputProperties"]
         for token, resource in schema["resources"].items()
     }
 

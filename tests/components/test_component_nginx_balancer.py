@@ -218,7 +218,7 @@ def test_two_instances_live_side_by_side() -> None:
         ({"publish": {"prot": 80}}, "publish.prot", "not a known setting"),
         ({"rules": {"retries": 1}}, "rules.retries", "not a known setting"),
         ({"rules": {"affinity": "sticky"}}, "rules.affinity", "must be one of"),
-        ({"rules": {"affinity": "COOKIE"}}, "rules.affinity", "not rendered for nginx"),
+        ({"rules": {"affinity": "COOKIE"}, "version": "1.29.5"}, "rules.affinity", "1.29.6"),
         ({"rules": {"keep_alive": {"idle": 5}}}, "rules.keep_alive.idle", "use 4"),
         ({"rules": {"limits": {"requests": 378}}}, "rules.limits.requests", "at most 377"),
         ({"rules": {"limits": {"workers": "2"}}}, "rules.limits.workers", "without quotes"),

@@ -15,6 +15,7 @@ IMAGES = {
     "katoImage": "kato-lb/kato-stand-in:6.3.0",
     "redisImage": "kato-lb/redis:8.0",
     "nginxImage": "kato-lb/nginx:1.30",
+    "haproxyImage": "kato-lb/haproxy:3.2",
 }
 
 

@@ -9,6 +9,7 @@ import yaml
 from docker_facts import inspect, wait_until
 from pulumi_stack import PulumiStack
 
+from kato_balancing.verify import VerifyOptions, verify
 from kato_balancing.verify.load import SteadyLoad
 
 CLIENTS = 32
@@ -16,11 +17,22 @@ RELOADS = 6
 DRAINS = 3
 
 
-@pytest.fixture(scope="module")
-def stack(new_stack: Callable[..., PulumiStack]) -> PulumiStack:
-    made = new_stack("live")
+READ_TIMEOUT = {"nginx": "proxy_read_timeout 400s", "haproxy": "timeout server 400s"}
+
+
+@pytest.fixture(scope="module", params=["nginx", "haproxy"])
+def stack(request: pytest.FixtureRequest, new_stack: Callable[..., PulumiStack]) -> PulumiStack:
+    made = new_stack(f"live-{request.param}", proxy=request.param)
     made.up()
     return made
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_nothing_is_lost_with_or_without_a_learned_table(stack: PulumiStack, learned: bool) -> None:
+    stack.configure(balancer={"revealServers": True, **({"learned": {}} if learned else {})})
+    stack.up()
+    report = verify(stack.outputs()["url"], VerifyOptions())
+    assert report.holds is True, report
 
 
 def same_process(before: dict[str, object], stack: PulumiStack, part: str = "balancer") -> bool:
@@ -67,7 +79,7 @@ def drained_count(load: SteadyLoad, server: str) -> int:
 def test_a_preview_shows_the_change_and_a_refresh_shows_none(stack: PulumiStack) -> None:
     stack.configure(balancer={"revealServers": True, "timeouts": {"read": 400}})
     shown = stack.preview("--diff")
-    assert "proxy_read_timeout 400s" in shown.stdout
+    assert READ_TIMEOUT[stack.settings["proxy"]] in shown.stdout
     assert stack.preview("--expect-no-changes").returncode != 0
     stack.up()
     stack.refresh()

@@ -14,7 +14,14 @@ STOCK = {
     "katoImage": kato.IMAGE,
     "redisImage": "redis:8.0",
     "nginxImage": "nginx:1.30.4",
+    "haproxyImage": "haproxy:3.2",
+    "proxy": "nginx",
 }
+
+
+def _used(settings: dict[str, str]) -> list[str]:
+    """The images of a stack whose proxy is nginx."""
+    return [settings[key] for key in ("katoImage", "redisImage", "nginxImage")]
 
 
 def test_every_local_image_has_a_name_of_its_own() -> None:
@@ -35,7 +42,7 @@ def test_a_local_name_can_not_be_pulled_and_states_its_version(
 
 
 def test_a_replacement_for_kato_is_known_as_a_stand_in() -> None:
-    assert set(catalogue.SUBSTITUTES) == set(STOCK)
+    assert {*catalogue.SUBSTITUTES, "proxy"} == set(STOCK)
     assert images.parse(catalogue.SUBSTITUTES["katoImage"].name).is_stand_in
     assert set(catalogue.SUBSTITUTES.values()) <= set(catalogue.ALL)
 
@@ -127,7 +134,7 @@ def test_images_of_a_registry_that_answers_are_pulled(monkeypatch: pytest.Monkey
     _ensure(machine, monkeypatch)
 
     assert machine.built == []
-    assert machine.ran == [["docker", "pull", "--quiet", image] for image in STOCK.values()]
+    assert machine.ran == [["docker", "pull", "--quiet", image] for image in _used(STOCK)]
 
 
 def test_where_no_registry_answers_the_settings_name_what_runs(
@@ -150,12 +157,13 @@ def test_where_no_registry_answers_the_settings_name_what_runs(
 
 def test_local_images_are_built_and_no_registry_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     local = {key: image.name for key, image in catalogue.SUBSTITUTES.items()}
-    machine = Machine(local, present=set(), pullable=set())
+    for proxy, unused in (("nginx", "haproxyImage"), ("haproxy", "nginxImage")):
+        machine = Machine({**local, "proxy": proxy}, present=set(), pullable=set())
 
-    _ensure(machine, monkeypatch)
+        _ensure(machine, monkeypatch)
 
-    assert sorted(machine.built) == sorted(local.values())
-    assert machine.ran == []
+        assert sorted(machine.built) == sorted(n for key, n in local.items() if key != unused)
+        assert machine.ran == []
 
 
 def test_settings_that_can_not_be_read_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

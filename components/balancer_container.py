@@ -1,0 +1,80 @@
+"""A balancer's container, whichever program it runs: unprivileged, reloaded, stopped gracefully."""
+
+from typing import Any
+
+import pulumi
+import pulumi_docker as docker
+
+from kato_balancing.model import Balancer
+
+from .balancer_inputs import CERTIFICATE, KEY, BalancerInputs
+from .containers import Service, container, once_healthy
+from .live_configuration import FOLDER, Program, live_configuration, watching
+
+_STOP_MARGIN_SECONDS = 5
+_UNPRIVILEGED = "10001:10001"
+
+
+def balancer_container(
+    name: str,
+    inputs: BalancerInputs,
+    *,
+    program: Program,
+    file: str,
+    health_path: str,
+    parent: pulumi.Resource,
+) -> pulumi.Output[str]:
+    """Declare the container and its configuration; the URL, known once it is healthy."""
+    child = pulumi.ResourceOptions(parent=parent)
+    given: Any = inputs.all_servers
+    text = pulumi.Output.all(**given).apply(inputs.configuration)
+    files: dict[str, pulumi.Input[str]] = {file: text}
+    if inputs.tls is not None:
+        files[CERTIFICATE] = inputs.tls.certificate
+        files[KEY] = pulumi.Output.secret(inputs.tls.key)
+    live = live_configuration(
+        name,
+        program=program,
+        image=inputs.image_used,
+        files=files,
+        owner=_UNPRIVILEGED,
+        child=child,
+    )
+    rules = inputs.known_rules()
+    running = container(
+        name,
+        Service(
+            image=inputs.image_used,
+            alias=name,
+            network=inputs.network,
+            entrypoint=["sh"],
+            command=watching(program),
+            volumes={FOLDER: live.volume},
+            ports=[
+                docker.ContainerPortArgs(
+                    internal=rules.listener.port,
+                    external=inputs.publish.port,
+                    ip=inputs.publish.address,
+                )
+            ],
+            health=["CMD-SHELL", _health(rules, health_path)],
+            stop_signal=program.stop_signal,
+            stop_seconds=rules.drain.seconds + _STOP_MARGIN_SECONDS,
+            user=_UNPRIVILEGED,
+            scratch=["/tmp"],  # noqa: S108 - inside the container
+            labels=inputs.labels,
+        ),
+        pulumi.ResourceOptions(parent=parent, depends_on=[live.ready]),
+    )
+    return once_healthy(running, inputs.url)
+
+
+def _health(rules: Balancer, path: str) -> str:
+    """Whichever client the image has: curl, wget (Alpine), or nothing but bash."""
+    port = rules.listener.private_port
+    url = f"http://127.0.0.1:{port}{path}"
+    by_bash = (
+        f"exec 3<>/dev/tcp/127.0.0.1/{port} && printf 'GET {path} HTTP/1.0\\r\\n\\r\\n' >&3 "
+        "&& head -n 1 <&3 | grep -q ' 200'"
+    )
+    return f'curl -fsS {url} || wget -qO- {url} || bash -c "{by_bash}"'

@@ -1,0 +1,160 @@
+"""Which location and which upstream a request reaches."""
+
+from collections.abc import Iterator
+
+from kato_balancing.lint.nginx_tree import NginxTree, Node
+from kato_balancing.lint.nginx_values import chain, map_of, value, variables
+from kato_balancing.lint.patterns import compiled
+from kato_balancing.lint.sample_requests import Sample
+
+
+def proxied(tree: NginxTree) -> list[tuple[Node, Node]]:
+    """Every block that passes requests on, with its proxy_pass."""
+    return [
+        (node.parent, node)
+        for node in tree.named("proxy_pass")
+        if node.parent is not None and node.arguments
+    ]
+
+
+def public_servers(tree: NginxTree) -> list[Node]:
+    """The server blocks that pass requests on."""
+    return [
+        node
+        for node in tree.named("server")
+        if node.is_block and any(inner.name == "proxy_pass" for inner in node.walk())
+    ]
+
+
+def targets(tree: NginxTree, proxy_pass: Node) -> list[str]:
+    """Names that a proxy_pass may lead to: of upstreams, or of hosts."""
+    url = proxy_pass.first.partition("://")[2]
+    host = url.partition("/")[0]
+    names = variables(host)
+    if not names:
+        return [host]
+    results = []
+    for name in names:
+        for node in _choices(tree, name):
+            results += [child.first for child in node.children if child.name != "hostnames"]
+    return [result for result in results if result and "$" not in result]
+
+
+def _choices(tree: NginxTree, name: str) -> Iterator[Node]:
+    node = map_of(tree, name)
+    if node is not None:
+        yield node
+        for child in node.children:
+            for inner in variables(child.first):
+                yield from _choices_once(tree, inner, node)
+    yield from _choices_once(tree, name, None)
+
+
+def _choices_once(tree: NginxTree, name: str, seen: Node | None) -> Iterator[Node]:
+    for node in tree.named("map", "split_clients"):
+        if node is not seen and len(node.arguments) == 2 and node.arguments[1] == f"${name}":
+            yield node
+
+
+def reaches(tree: NginxTree, proxy_pass: Node, upstream: Node) -> bool:
+    """True when the proxy_pass may lead to the upstream."""
+    return upstream.first in targets(tree, proxy_pass)
+
+
+def only_without_session(tree: NginxTree, upstream: Node) -> bool:
+    """True when every way to the upstream is a map's entry for requests without a session."""
+    ways = [node for _, node in proxied(tree) if reaches(tree, node, upstream)]
+    return bool(ways) and all(_without_session(tree, way, upstream.first) for way in ways)
+
+
+def _without_session(tree: NginxTree, proxy_pass: Node, name: str) -> bool:
+    host = proxy_pass.first.partition("://")[2].partition("/")[0]
+    maps = [node for node in map(lambda n: map_of(tree, n), variables(host)) if node is not None]
+    return bool(maps) and all(
+        [child.name for child in node.children if child.first == name] == [""] for node in maps
+    )
+
+
+def only_as_fallback(tree: NginxTree, upstream: Node) -> bool:
+    """True when the upstream is reached from named locations only, as after an error."""
+    ways = [(place, node) for place, node in proxied(tree) if reaches(tree, node, upstream)]
+    return bool(ways) and all(
+        place.name == "location" and place.first.startswith("@") for place, _ in ways
+    )
+
+
+def location_of(server: Node, path: str) -> Node | None:
+    """The location that nginx picks for a path; nested ones are not looked into."""
+    locations = [node for node in server.all("location") if node.is_block and node.arguments]
+    best: Node | None = None
+    for node in locations:
+        modifier, name = _modifier(node)
+        if modifier == "=" and name == path:
+            return node
+        if modifier in ("", "^~") and not name.startswith("@") and path.startswith(name):
+            best = node if best is None or len(name) > len(_modifier(best)[1]) else best
+    if best is not None and _modifier(best)[0] == "^~":
+        return best
+    for node in locations:
+        modifier, name = _modifier(node)
+        if modifier in ("~", "~*"):
+            pattern = compiled(name, ignore_case=modifier == "~*")
+            if pattern is not None and pattern.search(path):
+                return node
+    return best
+
+
+def _modifier(location: Node) -> tuple[str, str]:
+    if len(location.arguments) >= 2:
+        return location.arguments[0], location.arguments[1]
+    return "", location.first
+
+
+def passed_on(tree: NginxTree, server: Node, request: Sample) -> Node | None:
+    """The location that passes the request to a backend; None when it is answered or unclear."""
+    location = location_of(server, request.normal_path)
+    if location is None or location.get("proxy_pass") is None:
+        return None
+    for block in (server, location):
+        if block.get("return") is not None or block.get("internal") is not None:
+            return None
+        if any(node.first == "all" for node in block.all("deny")):
+            return None
+        if any(_may_answer(tree, node, request) for node in block.all("if")):
+            return None
+    return location
+
+
+def _may_answer(tree: NginxTree, condition: Node, request: Sample) -> bool:
+    """True unless the condition is known not to hold for the request."""
+    if condition.get("return") is None:
+        return False
+    words = [word for word in condition.arguments if word not in ("(", ")")]
+    if words:
+        words[0], words[-1] = words[0].removeprefix("("), words[-1].removesuffix(")")
+    words = [word for word in words if word]
+    if not words:
+        return True
+    known = value(tree, words[0], request)
+    if known is None:
+        return True
+    if len(words) == 1:
+        return known not in ("", "0")
+    if len(words) != 3:
+        return True
+    operator, operand = words[1], words[2]
+    if operator in ("=", "!="):
+        return (known == operand) is (operator == "=")
+    pattern = compiled(operand, ignore_case=operator.endswith("*"))
+    if pattern is None or operator.lstrip("!") not in ("~", "~*"):
+        return True
+    return (pattern.search(known) is not None) is not operator.startswith("!")
+
+
+def session_maps(tree: NginxTree, key: str) -> list[Node]:
+    """The maps that make a session key of the request's path, farthest first."""
+    return [
+        node
+        for node in reversed(chain(tree, key))
+        if {"uri", "request_uri", "document_uri"} & set(variables(node.first))
+    ]
