@@ -27,7 +27,7 @@ up: setup ## deploy the stack (STACK=dev) and print its URL
 down: ## remove the stack's containers and network; VOLUMES=1 removes its data too
 	@$(PYTHON) -m dev.toolchain up
 	@$(WITH_TOOLS) pulumi destroy --yes --skip-preview --stack $(STACK) \
-		$(if $(VOLUMES),,--exclude '**docker:index/volume:Volume**')
+		$(if $(VOLUMES),,--exclude '**docker:index/volume:Volume::**-data')
 
 verify: ## prove that the running stack keeps every session on one process
 	@$(WITH_TOOLS) kato-lb verify "$$(pulumi stack output url --stack $(STACK))"

@@ -3,7 +3,14 @@
 from typing import Any, Final
 
 from kato_balancing.lint import (
+    nginx_affinity,
+    nginx_learned,
     nginx_session_key,
+    nginx_retries,
+    nginx_headers,
+    nginx_edge,
+    nginx_versions,
+    nginx_upstreams,
 )
 from kato_balancing.lint.haproxy_tree import HaproxyTree
 from kato_balancing.lint.nginx_tree import NginxTree
@@ -11,6 +18,13 @@ from kato_balancing.lint.rule import Rule
 
 nginx_rules: Final[tuple[Rule[NginxTree], ...]] = (
     *nginx_session_key.RULES,
+    *nginx_affinity.RULES,
+    *nginx_learned.RULES,
+    *nginx_upstreams.RULES,
+    *nginx_retries.RULES,
+    *nginx_headers.RULES,
+    *nginx_edge.RULES,
+    *nginx_versions.RULES,
 )
 haproxy_rules: Final[tuple[Rule[HaproxyTree], ...]] = ()
 rules: Final[tuple[Rule[Any], ...]] = (*nginx_rules, *haproxy_rules)

@@ -1,11 +1,15 @@
 """Which location and which upstream a request reaches."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from kato_balancing.lint.nginx_tree import NginxTree, Node
-from kato_balancing.lint.nginx_values import chain, map_of, value, variables
+from kato_balancing.lint.nginx_values import chain, value, variables
 from kato_balancing.lint.patterns import compiled
 from kato_balancing.lint.sample_requests import Sample
+
+_DEEPEST: Final = 6
+_MOST_CHOICES: Final = 64
 
 
 def proxied(tree: NginxTree) -> list[tuple[Node, Node]]:
@@ -28,32 +32,35 @@ def public_servers(tree: NginxTree) -> list[Node]:
 
 def targets(tree: NginxTree, proxy_pass: Node) -> list[str]:
     """Names that a proxy_pass may lead to: of upstreams, or of hosts."""
-    url = proxy_pass.first.partition("://")[2]
-    host = url.partition("/")[0]
-    names = variables(host)
+    return [name for name, _ in _possible(tree, _host(proxy_pass), 0)]
+
+
+def _host(proxy_pass: Node) -> str:
+    return proxy_pass.first.partition("://")[2].partition("/")[0]
+
+
+def _possible(tree: NginxTree, text: str, depth: int) -> list[tuple[str, bool]]:
+    """What a text may be, and whether that takes a map's entry for an empty source."""
+    names = variables(text)
     if not names:
-        return [host]
-    results = []
-    for name in names:
-        for node in _choices(tree, name):
-            results += [child.first for child in node.children if child.name != "hostnames"]
-    return [result for result in results if result and "$" not in result]
+        return [(text, False)] if text else []
+    if depth >= _DEEPEST:
+        return []
+    name, found = names[0], []
+    for choice, when_empty in _choices(tree, name):
+        for value_, deeper in _possible(tree, choice, depth + 1):
+            filled = text.replace(f"${{{name}}}", value_).replace(f"${name}", value_)
+            found += [(whole, when_empty or deeper or rest)
+                      for whole, rest in _possible(tree, filled, depth + 1)]  # fmt: skip
+    return found[:_MOST_CHOICES]
 
 
-def _choices(tree: NginxTree, name: str) -> Iterator[Node]:
-    node = map_of(tree, name)
-    if node is not None:
-        yield node
-        for child in node.children:
-            for inner in variables(child.first):
-                yield from _choices_once(tree, inner, node)
-    yield from _choices_once(tree, name, None)
-
-
-def _choices_once(tree: NginxTree, name: str, seen: Node | None) -> Iterator[Node]:
+def _choices(tree: NginxTree, name: str) -> Iterator[tuple[str, bool]]:
     for node in tree.named("map", "split_clients"):
-        if node is not seen and len(node.arguments) == 2 and node.arguments[1] == f"${name}":
-            yield node
+        if len(node.arguments) == 2 and node.arguments[1] == f"${name}":
+            for child in node.children:
+                if child.arguments:
+                    yield child.first, node.name == "map" and child.name == ""
 
 
 def reaches(tree: NginxTree, proxy_pass: Node, upstream: Node) -> bool:
@@ -63,16 +70,13 @@ def reaches(tree: NginxTree, proxy_pass: Node, upstream: Node) -> bool:
 
 def only_without_session(tree: NginxTree, upstream: Node) -> bool:
     """True when every way to the upstream is a map's entry for requests without a session."""
-    ways = [node for _, node in proxied(tree) if reaches(tree, node, upstream)]
-    return bool(ways) and all(_without_session(tree, way, upstream.first) for way in ways)
-
-
-def _without_session(tree: NginxTree, proxy_pass: Node, name: str) -> bool:
-    host = proxy_pass.first.partition("://")[2].partition("/")[0]
-    maps = [node for node in map(lambda n: map_of(tree, n), variables(host)) if node is not None]
-    return bool(maps) and all(
-        [child.name for child in node.children if child.first == name] == [""] for node in maps
-    )
+    ways = [
+        when_empty
+        for _, node in proxied(tree)
+        for name, when_empty in _possible(tree, _host(node), 0)
+        if name == upstream.first
+    ]
+    return bool(ways) and all(ways)
 
 
 def only_as_fallback(tree: NginxTree, upstream: Node) -> bool:

@@ -24,7 +24,8 @@ _IDLE_KINDS: Final = frozenset({"502", "ReadError", "WriteError", "RemoteProtoco
 _IDLE_CURE: Final = (
     " Let every side close idle connections earlier than the side behind it: the balancer towards "
     "KATO before KATO's 5 s (in nginx keepalive_timeout 4s in the upstream, in HAProxy "
-    "pool-purge-delay 4s), the client before the balancer."
+    "pool-purge-delay 200ms, since it closes only half of them each time), the client before the "
+    "balancer."
 )
 
 

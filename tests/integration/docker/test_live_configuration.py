@@ -17,7 +17,7 @@ RELOADS = 6
 DRAINS = 3
 
 
-READ_TIMEOUT = {"nginx": "proxy_read_timeout 400s", "haproxy": "timeout server 400s"}
+READ_TIMEOUT = {"nginx": "proxy_read_timeout 400s", "haproxy": "timeout server 400000ms"}
 
 
 @pytest.fixture(scope="module", params=["nginx", "haproxy"])
