@@ -16,6 +16,22 @@ OLDEST = nginx_refusals.OLDEST
 HEALTH_PATH = "/lb/health"
 STATUS_PATH = "/lb/status"
 
+_CIPHERS = tuple(
+    f"ECDHE-{key}-{cipher}"
+    for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
+    for key in ("ECDSA", "RSA")
+)
+"""Forward secret and authenticated; what TLS 1.2 clients of the last ten years have."""
+
+_PRIVATE_NETWORKS = (
+    "127.0.0.0/8",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "::1",
+    "fc00::/7",
+)
+
 _SCRATCH = "/tmp"  # noqa: S108 - the one writable folder of a container with a read-only root
 
 
@@ -33,6 +49,7 @@ def render(balancer: Balancer, version: Version) -> str:
                 comment=f"KATO behind nginx {show(version)}. Rendered; edit the settings instead.",
             ),
             directive("worker_shutdown_timeout", seconds(balancer.drain.seconds)),
+            directive("worker_rlimit_nofile", 2 * _worker_connections(balancer)),
             directive("pid", f"{_SCRATCH}/nginx.pid"),
             directive("error_log", "/dev/stderr", "warn"),
             block(
@@ -204,10 +221,7 @@ def _public_server(balancer: Balancer) -> Directive:
         directive("proxy_next_upstream_tries", tries),
         directive("proxy_next_upstream_timeout", seconds(retry.window)),
     ]  # fmt: skip
-    if balancer.reveal_servers:
-        inside.append(
-            directive("add_header", headers.REVEAL_RESPONSE_HEADER, "$kato_reveal", "always")
-        )
+    inside += _response_headers(balancer)
     inside.append(directive("error_page", 503, "@busy"))
     if nginx_pools.has_backup_pool(balancer):
         inside.append(directive("error_page", 502, 504, "@backup"))
@@ -225,8 +239,16 @@ def _public_server(balancer: Balancer) -> Directive:
     if balancer.private_paths:
         hidden = [directive("return", 404, '{"detail":"Not Found"}')]
         inside.append(block("if", "($kato_private)", inside=hidden))
-    inside += [_websocket_location(balancer, target), _busy_location()]
+    inside += [_websocket_location(balancer, target), _busy_location(balancer)]
     return block("server", inside=inside, comment="Clients.")
+
+
+def _response_headers(balancer: Balancer) -> Iterator[Directive]:
+    if balancer.tls is not None:
+        name, value = "Strict-Transport-Security", "max-age=31536000"
+        yield directive("add_header", name, value, "always")
+    if balancer.reveal_servers:
+        yield directive("add_header", headers.REVEAL_RESPONSE_HEADER, "$kato_reveal", "always")
 
 
 def _listen(balancer: Balancer) -> list[Directive]:
@@ -237,6 +259,7 @@ def _listen(balancer: Balancer) -> list[Directive]:
         directive("ssl_certificate", balancer.tls.certificate),
         directive("ssl_certificate_key", balancer.tls.key),
         directive("ssl_protocols", "TLSv1.2", "TLSv1.3"),
+        directive("ssl_ciphers", ":".join(_CIPHERS)),
         directive("ssl_session_cache", "shared:kato_tls:10m"),
         directive("ssl_session_timeout", "1d"),
         directive("ssl_session_tickets", "off"),
@@ -268,7 +291,6 @@ def _websocket_location(balancer: Balancer, target: str) -> Directive:
             directive("proxy_set_header", "Connection", "upgrade"),
             directive("proxy_set_header", "Upgrade", "$http_upgrade"),
             *_forwarded_headers(balancer),
-            directive("proxy_buffering", "off"),
             directive("proxy_send_timeout", seconds(balancer.timeouts.websocket)),
             directive("proxy_read_timeout", seconds(balancer.timeouts.websocket)),
         ],
@@ -286,11 +308,13 @@ def _backup_location(balancer: Balancer) -> Directive:
     )  # fmt: skip
 
 
-def _busy_location() -> Directive:
+def _busy_location(balancer: Balancer) -> Directive:
     return block(
         "location", "@busy",
         inside=[
             directive("internal"),
+            # A location with an add_header of its own inherits none.
+            *_response_headers(balancer),
             directive("add_header", "Retry-After", "1", "always"),
             directive("return", 503, '{"detail":"KATO is busy; nothing was done"}'),
         ],
@@ -308,7 +332,14 @@ def _private_server(balancer: Balancer) -> Directive:
                 "location", "=", HEALTH_PATH,
                 inside=[directive("default_type", "text/plain"), directive("return", 200, "ok")],
             ),
-            block("location", "=", STATUS_PATH, inside=[directive("stub_status")]),
+            block(
+                "location", "=", STATUS_PATH,
+                inside=[
+                    directive("stub_status"),
+                    *(directive("allow", network) for network in _PRIVATE_NETWORKS),
+                    directive("deny", "all"),
+                ],
+            ),
             block("location", "/", inside=[directive("return", 404)]),
         ],
         comment="Operators: health and status of nginx itself. Not published.",

@@ -3,6 +3,11 @@
 from typing import Any, Final
 
 from kato_balancing.lint import (
+    haproxy_affinity,
+    haproxy_checks,
+    haproxy_cookies,
+    haproxy_edge,
+    haproxy_waiting,
     nginx_affinity,
     nginx_learned,
     nginx_session_key,
@@ -26,7 +31,13 @@ nginx_rules: Final[tuple[Rule[NginxTree], ...]] = (
     *nginx_edge.RULES,
     *nginx_versions.RULES,
 )
-haproxy_rules: Final[tuple[Rule[HaproxyTree], ...]] = ()
+haproxy_rules: Final[tuple[Rule[HaproxyTree], ...]] = (
+    *haproxy_affinity.RULES,
+    *haproxy_cookies.RULES,
+    *haproxy_checks.RULES,
+    *haproxy_waiting.RULES,
+    *haproxy_edge.RULES,
+)
 rules: Final[tuple[Rule[Any], ...]] = (*nginx_rules, *haproxy_rules)
 
 

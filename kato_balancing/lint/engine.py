@@ -31,7 +31,9 @@ def lint(
     """
     reading.check_text(file, text)
     if _program(file, text, program) is Program.NGINX:
-        return lint_nginx(_nginx(file, text, version))
+        tree = _nginx(file, text, version)
+        nginx_includes.note_unfollowed(tree)
+        return lint_nginx(tree)
     return lint_haproxy(_haproxy(file, text, version))
 
 

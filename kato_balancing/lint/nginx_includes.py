@@ -35,6 +35,15 @@ def follow(tree: NginxTree, file: Path, root: Path) -> None:
     _expand(reading, tree.root)
 
 
+def note_unfollowed(tree: NginxTree) -> None:
+    """Note every include of a configuration that was given as text."""
+    for include in tree.named("include"):
+        in_map = include.parent is not None and include.parent.name in ("map", "types")
+        if include.first and not in_map and Path(include.first).name not in _OF_NO_INTEREST:
+            tree.unread.append((include.place, f"{include.first!r} was not read: only files have "
+                                "a folder to look in"))  # fmt: skip
+
+
 def _expand(reading: _Reading, node: Node) -> None:
     children: list[Node] = []
     for child in node.children:

@@ -109,12 +109,11 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         cure="use the version that is named, or leave the directive out",
         why="nginx does not start. Judged only when the version is known: --version, or a file "
         "that this project rendered.",
-        breaks=changed(NGINX_BASE, "    keepalive_min_timeout 10s;\n", "").replace(
-            " resolve", " resolve", 1),
-        holds=changed(NGINX_BASE, "    keepalive_min_timeout 10s;\n", "").replace(
-            "kato-0:8000 resolve", "10.0.0.10:8000").replace("kato-1:8000 resolve", "10.0.0.11:8000"),
+        breaks=NGINX_BASE,
+        holds=NGINX_BASE,
         flaws=(1, 2),
-        example_version=(1, 22, 1),
+        breaks_version=(1, 22, 1),
+        holds_version=(1, 30, 4),
         companions=("nginx-below-security-floor",),
     ),
     Rule(
@@ -128,8 +127,9 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         why="CVE-2026-42533 is a heap overflow in map with a regular expression, which every "
         "session map is. Judged only with --version.",
         breaks=NGINX_BASE,
-        holds="# The same file on a server that has been mended.\n" + NGINX_BASE,
+        holds=NGINX_BASE,
         flaws=(19,),
-        example_version=(1, 30, 3),
+        breaks_version=(1, 30, 3),
+        holds_version=(1, 30, 4),
     ),
 )  # fmt: skip

@@ -44,8 +44,9 @@ class Rule(Generic[TreeT]):
     """Judges what a whole configuration lacks; silent on fragments of one."""
     companions: tuple[str, ...] = ()
     """Rules that the broken example breaks too, for one cannot be had without the other."""
-    example_version: Version | None = None
-    """The version that the examples are judged for."""
+    breaks_version: Version | None = None
+    """The version that the broken example is judged for."""
+    holds_version: Version | None = None
 
     def applies_to(self, version: Version | None) -> bool:
         """False when the version is known to be out of the rule's range."""

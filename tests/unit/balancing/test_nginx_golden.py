@@ -65,7 +65,7 @@ MATRIX: dict[str, tuple[list[dict[str, Any]], dict[str, Any], Version]] = {
         },
         (1, 30, 4),
     ),
-    "no-access-log.conf": (NAMED, {"access_log": False, "private_paths": []}, (1, 30, 4)),
+    "no-access-log.conf": (ADDRESSES, {"access_log": False, "private_paths": []}, (1, 30, 4)),
 }
 
 

@@ -1,0 +1,118 @@
+"""Every strategy on every supported server: rendered, accepted, seen to work; written down in
+``docs/strategies.md``."""
+
+import os
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from balancer_containers import Container, balancer, container, wait_for_port
+from conftest import render
+from strategy_stage import Stage, Strategy, make_certificate, quiet_ports
+from strategy_table import STRATEGIES, TARGETS, page
+
+from kato_balancing.targets import UnsupportedFeature
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "strategies.md"
+CHECKS = {
+    "nginx": "nginx -e /dev/stderr -t -c /c/{} 2>&1",
+    "haproxy": "haproxy -c -dW -f /c/{} 2>&1",
+}
+NAMES = [*(f"kato-{i}" for i in range(4)), "canary", "spare-0", "spare-1"]
+
+Cell = Callable[[Strategy, str], str]
+
+
+@pytest.fixture(scope="module")
+def answering(images, tmp_path_factory) -> Iterator[dict[str, int]]:
+    """Servers on 127.0.0.1 that answer with their name and, as KATO does, with the session."""
+    ports = dict(zip(NAMES, quiet_ports(len(NAMES)), strict=True))
+    folder = tmp_path_factory.mktemp("answering")
+    text = _answering_text(ports)
+    with balancer(images["nginx:1.30"], text, folder, ports[NAMES[0]]) as running:
+        wait_for_port(ports[NAMES[-1]], running)
+        yield ports
+
+
+@pytest.fixture(scope="module")
+def checkers(images, tmp_path_factory) -> Iterator[dict[str, Container]]:
+    """A container of every target in which files are checked."""
+    with ExitStack() as running:
+        found = {}
+        for target in TARGETS:
+            folder = tmp_path_factory.mktemp("checker")
+            make_certificate(folder)
+            found[target] = running.enter_context(
+                container(images[target], ["sleep", "3600"], folder, network="none")
+            )
+        yield found
+
+
+@pytest.fixture(scope="module")
+def cell(images, answering, checkers, tmp_path_factory) -> Cell:
+    """Tries a strategy on a target, once: what is then said of it in the table."""
+    seen: dict[tuple[str, str], str] = {}
+
+    def tried(strategy: Strategy, target: str) -> str:
+        addresses = {name: (f"192.0.2.{i + 1}", 8000) for i, name in enumerate(NAMES)}
+        try:
+            text = render(target, strategy.model(addresses))
+        except UnsupportedFeature as refusal:
+            return f"refused: {refusal}"
+        _accepted(checkers[target], target, strategy.name, text)
+        folder = tmp_path_factory.mktemp("stage")
+        with Stage(strategy, target, images, answering, folder) as stage:
+            return f"rendered, accepted; {strategy.behaviour(stage)}"
+
+    def remembered(strategy: Strategy, target: str) -> str:
+        key = (strategy.name, target)
+        if key not in seen:
+            seen[key] = tried(strategy, target)
+        return seen[key]
+
+    return remembered
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: s.name.replace(" ", "-").lower())
+def test_a_strategy_does_what_it_says_or_is_refused(strategy, target, cell):
+    assert cell(strategy, target)
+
+
+def test_the_page_says_what_was_seen(cell):
+    found = page({(s.name, target): cell(s, target) for s in STRATEGIES for target in TARGETS})
+    if os.environ.get("KATO_REWRITE_DOCS"):
+        PAGE.write_text(found)
+    assert PAGE.exists(), "docs/strategies.md is missing; write it with KATO_REWRITE_DOCS=1"
+    assert PAGE.read_text() == found, "docs/strategies.md is stale; use KATO_REWRITE_DOCS=1"
+
+
+def _accepted(checker: Container, target: str, name: str, text: str) -> None:
+    file = name.lower().replace(" ", "-") + ".cfg"
+    (checker.folder / file).write_text(text)
+    command = CHECKS[target.partition(":")[0]].format(shlex.quote(file))
+    said = checker.shell(f"id -u; {command}; echo status $?")
+    assert said.startswith("10001\n")
+    assert said.endswith("status 0\n"), said
+    assert not any(word in said.lower() for word in ("warn", "alert", "emerg", "notice")), said
+
+
+def _answering_text(ports: dict[str, int]) -> str:
+    servers = "".join(
+        f'server {{ listen {port}; location / {{ return 200 "{name}"; }} }}\n'
+        for name, port in ports.items()
+    )
+    temporary = "".join(
+        f"{kind}_temp_path /tmp/{kind};\n"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    return (
+        "worker_processes 1; pid /tmp/servers.pid; error_log /dev/stderr warn;\n"
+        "events { worker_connections 4096; }\n"
+        "http { access_log off; keepalive_requests 100000000;\n"
+        'map $uri $sid { "~^/sessions/(?<id>[A-Za-z0-9_-]+)" $id; default ""; }\n'
+        "add_header X-Session-ID $sid always;\n"
+        f"{temporary}{servers}}}\n"
+    )
