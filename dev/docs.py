@@ -10,9 +10,11 @@ from typing import Any
 import yaml
 
 from dev.toolchain import places
+from kato_balancing.lint.pages import pages
 
 README = places.ROOT / "README.md"
 PROJECT = places.ROOT / "Pulumi.yaml"
+LINT_PAGES = places.ROOT / "docs" / "lint"
 _PART = re.compile(r"(<!-- settings: .*? -->\n).*?(<!-- end of settings -->)", re.DOTALL)
 
 
@@ -35,20 +37,32 @@ def updated(text: str) -> str:
     return _PART.sub(lambda part: part[1] + settings_table() + part[2], text)
 
 
+def generated() -> dict[Path, str | None]:
+    """Every generated file and its text; None for a page whose rule is gone."""
+    files: dict[Path, str | None] = {page: None for page in LINT_PAGES.glob("*.md")}
+    files |= {LINT_PAGES / name: text for name, text in pages().items()}
+    return {README: updated(README.read_text()), **files}
+
+
 def main() -> int:
     """Write, or with --check only compare: 1 when something is stale."""
     parser = argparse.ArgumentParser(prog="python -m dev.docs", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; 1 when stale")
     check = parser.parse_args().check
-    before = README.read_text()
-    after = updated(before)
-    if before == after:
-        return 0
-    if check:
-        print("README.md is stale: run 'make docs'", file=sys.stderr)
-        return 1
-    README.write_text(after)
-    return 0
+    stale = {
+        file: text
+        for file, text in generated().items()
+        if text != (file.read_text() if file.exists() else None)
+    }
+    for file, text in stale.items():
+        if check:
+            print(f"{file.relative_to(places.ROOT)} is stale: run 'make docs'", file=sys.stderr)
+        elif text is None:
+            file.unlink()
+        else:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+    return 1 if check and stale else 0
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from dev.bench import plain_docker, projects
-from dev.bench.ratios import Comparison, compare
+from dev.bench.ratios import Aim, Comparison, compare
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def previews(rounds: int) -> Comparison:
                 lambda: stacks.product.timed("preview"),
                 lambda: stacks.empty.timed("preview"),
                 rounds=rounds,
-                aim=2.0,
+                aim=Aim(2.0),
             )
         finally:
             stacks.product.timed("destroy", "--yes", "--skip-preview")
@@ -52,7 +52,7 @@ def deployments(rounds: int) -> Comparison:
             lambda: up(stacks.product),
             lambda: up(stacks.flat),
             rounds=rounds,
-            aim=1.2,
+            aim=Aim(1.2),
         )
 
 

@@ -1,4 +1,4 @@
-"""Two ways of doing a thing, timed in turn, so that a slow moment of the machine hits both."""
+"""Two ways of doing a thing, measured in turn, so that a slow moment of the machine hits both."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,14 +8,30 @@ from dev.toolchain.steps import say
 
 
 @dataclass(frozen=True)
+class Aim:
+    """Where a ratio should be: at most at a number when less is better, else at least."""
+
+    number: float
+    at_least: bool = False
+
+    def holds(self, ratio: float) -> bool:
+        """True when the ratio is where it should be."""
+        return ratio >= self.number if self.at_least else ratio <= self.number
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.at_least else '≤'} {self.number:.1f}"
+
+
+@dataclass(frozen=True)
 class Comparison:
-    """Paired timings, in seconds."""
+    """Paired measurements, in a unit such as seconds or requests per second."""
 
     title: str
     ours: tuple[float, ...]
     theirs: tuple[float, ...]
-    aim: float
-    """The ratio that should not be exceeded."""
+    aim: Aim | None
+    """None: the ratio is only shown."""
+    unit: str = "s"
 
     @property
     def ratio(self) -> float:
@@ -24,8 +40,8 @@ class Comparison:
 
     @property
     def holds(self) -> bool:
-        """True when the ratio is within the aim."""
-        return self.ratio <= self.aim
+        """True unless the ratio misses its aim."""
+        return self.aim is None or self.aim.holds(self.ratio)
 
 
 def compare(
@@ -34,13 +50,14 @@ def compare(
     theirs: Callable[[], float],
     *,
     rounds: int,
-    aim: float,
+    aim: Aim | None,
+    unit: str = "s",
 ) -> Comparison:
-    """Time both in turn, once for warming up and then ``rounds`` times."""
+    """Measure both in turn, once for warming up and then ``rounds`` times."""
     pairs: list[tuple[float, float]] = []
     for turn in range(rounds + 1):
         pair = (ours(), theirs())
-        say(f"{title}: round {turn}: {pair[0]:.2f} s / {pair[1]:.2f} s")
+        say(f"{title}: round {turn}: {pair[0]:,.2f} {unit} / {pair[1]:,.2f} {unit}")
         if turn:
             pairs.append(pair)
-    return Comparison(title, tuple(a for a, _ in pairs), tuple(b for _, b in pairs), aim)
+    return Comparison(title, tuple(a for a, _ in pairs), tuple(b for _, b in pairs), aim, unit)

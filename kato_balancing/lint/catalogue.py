@@ -5,17 +5,19 @@ from typing import Any, Final
 from kato_balancing.lint import (
     haproxy_affinity,
     haproxy_checks,
+    haproxy_connections,
     haproxy_cookies,
     haproxy_edge,
+    haproxy_process,
     haproxy_waiting,
     nginx_affinity,
-    nginx_learned,
-    nginx_session_key,
-    nginx_retries,
-    nginx_headers,
     nginx_edge,
-    nginx_versions,
+    nginx_headers,
+    nginx_learned,
+    nginx_retries,
+    nginx_session_key,
     nginx_upstreams,
+    nginx_versions,
 )
 from kato_balancing.lint.haproxy_tree import HaproxyTree
 from kato_balancing.lint.nginx_tree import NginxTree
@@ -36,7 +38,9 @@ haproxy_rules: Final[tuple[Rule[HaproxyTree], ...]] = (
     *haproxy_cookies.RULES,
     *haproxy_checks.RULES,
     *haproxy_waiting.RULES,
+    *haproxy_connections.RULES,
     *haproxy_edge.RULES,
+    *haproxy_process.RULES,
 )
 rules: Final[tuple[Rule[Any], ...]] = (*nginx_rules, *haproxy_rules)
 

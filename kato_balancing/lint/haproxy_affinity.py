@@ -37,11 +37,17 @@ _TABLE: Final = """\
     stick on var(txn.session)
 """
 _LEARNED: Final = changed(
-    changed(HAPROXY_BASE, "resolvers dns\n    n", "peers lb\n    peer lb1 127.0.0.1:1024\n\nresolvers dns\n    n"),
+    changed(
+        HAPROXY_BASE,
+        "resolvers dns\n    n",
+        "peers lb\n    peer lb1 127.0.0.1:1024\n\nresolvers dns\n    n",
+    ),
     _TYPE,
     _TYPE + _TABLE,
 )
-_SESSION_HASH: Final = "write balance hash var(txn.session) and hash-type consistent crc32 avalanche"
+_SESSION_HASH: Final = (
+    "write balance hash var(txn.session) and hash-type consistent crc32 avalanche"
+)
 _KEY_CURE: Final = (
     "write http-request set-var(txn.session) path,url_dec,field(3,/) "
     "if { path,url_dec -m beg /sessions/ } and leave out count and test"
@@ -67,7 +73,7 @@ def _no_affinity(tree: HaproxyTree) -> Iterator[Hit]:
         if not only_without_session(tree, backend):
             yield (
                 (line or backend).place,
-                f"{backend.title} spreads a session over {len(backend.servers)} servers ({name})",
+                f"{backend.title} spreads a session over all its servers ({name})",
             )
 
 
@@ -116,7 +122,7 @@ def _keeps_query(tree: HaproxyTree) -> Iterator[Hit]:
 
 def _raw(tree: HaproxyTree) -> Iterator[Hit]:
     for key, own in session_keys(tree):
-        lost = [r for r in sample.OTHER_SPELLINGS[:2] if other_value(tree, key, r, own) != own]
+        lost = [r for r in sample.ENCODED if other_value(tree, key, r, own) != own]
         if lost:
             yield key.line.place, "another key, or none, for " + ", ".join(map(shown, lost))
 
@@ -408,4 +414,4 @@ RULES: Final[tuple[Rule[HaproxyTree], ...]] = (
         breaks=changed(_LEARNED, " peers lb\n", "\n"),
         holds=_LEARNED,
     ),
-)  # fmt: skip
+)

@@ -25,7 +25,8 @@ resolvers dns
 frontend clients
     bind :8080
     http-request set-var(txn.path) path,url_dec
-    http-request set-var(txn.session) var(txn.path),field(3,/) if { var(txn.path) -m beg /sessions/ }
+    acl session_path var(txn.path) -m beg /sessions/
+    http-request set-var(txn.session) var(txn.path),field(3,/) if session_path
     http-request unset-var(txn.session) if { var(txn.session) -m str count test }
     http-request set-var(txn.session) req.hdr(x-session-id) if !{ var(txn.session) -m found }
     http-request return status 404 if { var(txn.path) -m beg /status }

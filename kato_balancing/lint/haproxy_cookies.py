@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
+from kato_balancing import kato
+from kato_balancing.lint.amounts import haproxy_seconds
 from kato_balancing.lint.findings import Hit, Severity
 from kato_balancing.lint.haproxy_base import HAPROXY_BASE
 from kato_balancing.lint.haproxy_tree import HaproxyTree, Line, Section
@@ -41,6 +43,20 @@ def _domain(tree: HaproxyTree) -> Iterator[Hit]:
             domain = line.after("domain")
             if domain is not None:
                 yield line.place, f"the routing cookie goes to all of {domain}"
+
+
+def _expires(tree: HaproxyTree) -> Iterator[Hit]:
+    for section in tree.of("backend", "listen", "defaults"):
+        for line in section.all("cookie"):
+            for word in ("maxidle", "maxlife"):
+                seconds = haproxy_seconds(_as_seconds(line.after(word) or ""))
+                if seconds is not None and seconds < kato.SESSION_TTL_SECONDS:
+                    yield line.place, f"{word}: the cookie is not believed after {seconds:g} s"
+
+
+def _as_seconds(text: str) -> str:
+    """Here, unlike elsewhere, a number without a unit is seconds."""
+    return f"{text}s" if text.isdigit() else text
 
 
 def _incomplete(tree: HaproxyTree) -> Iterator[Hit]:
@@ -99,6 +115,18 @@ RULES: Final[tuple[Rule[HaproxyTree], ...]] = (
         flaws=(3,),
     ),
     Rule(
+        id="haproxy-cookie-expires-early",
+        title="The routing cookie is forgotten before the session",
+        severity=Severity.WARNING,
+        program=Program.HAPROXY,
+        check=_expires,
+        cure="write maxidle 2h, or leave maxidle and maxlife out",
+        why="KATO's sessions live for an hour after their last use; a live session whose cookie is "
+        "no longer believed goes to any server.",
+        breaks=changed(_BASE, " httponly", " maxidle 10m httponly"),
+        holds=_BASE,
+    ),
+    Rule(
         id="haproxy-cookie-incomplete",
         title="The cookie is missing on one side",
         severity=Severity.ERROR,
@@ -133,4 +161,4 @@ RULES: Final[tuple[Rule[HaproxyTree], ...]] = (
         holds=_BASE,
         flaws=(3,),
     ),
-)  # fmt: skip
+)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from kato_balancing.lint import sample_requests as sample
@@ -70,11 +71,9 @@ def _hashed(line: Line) -> str:
 def value(tree: HaproxyTree, key: Key, request: Sample) -> str | None:
     """The key's value for a request, None when there is none. Raises NotKnown."""
     found: set[str | None] = set()
-    for entrance in tree.entrances:
-        transaction = Transaction(request)
-        run(entrance, transaction)
-        if key.backend not in _may_reach(tree, entrance):
-            continue
+    for entrance in entrances_of(tree, key.backend):
+        passed = _ran(entrance, request)
+        transaction = Transaction(request, dict(passed.variables), passed.answered, passed.steps)
         if key.backend is not entrance:
             run(key.backend, transaction)
         found.add(expression(key.text, transaction))
@@ -85,13 +84,31 @@ def value(tree: HaproxyTree, key: Key, request: Sample) -> str | None:
     return found.pop()
 
 
-def _may_reach(tree: HaproxyTree, entrance: Section) -> list[Section]:
-    names = {line.words[1] for line in entrance.all("use_backend") if len(line.words) > 1}
-    default = entrance.effective("default_backend")
-    if default is not None and len(default.words) > 1:
-        names.add(default.words[1])
-    found = [section for section in tree.of("backend", "listen") if section.name in names]
-    return [*found, entrance] if entrance.servers else found
+@lru_cache(maxsize=1024)
+def _ran(entrance: Section, request: Sample) -> Transaction:
+    transaction = Transaction(request)
+    run(entrance, transaction)
+    return transaction
+
+
+@lru_cache(maxsize=4)
+def _reached(tree: HaproxyTree) -> dict[str, list[Section]]:
+    found: dict[str, list[Section]] = {}
+    for entrance in tree.entrances:
+        names = {line.words[1] for line in entrance.all("use_backend") if len(line.words) > 1}
+        default = entrance.effective("default_backend")
+        if default is not None and len(default.words) > 1:
+            names.add(default.words[1])
+        if entrance.servers:
+            names.add(entrance.name)
+        for name in names:
+            found.setdefault(name, []).append(entrance)
+    return found
+
+
+def entrances_of(tree: HaproxyTree, backend: Section) -> list[Section]:
+    """The sections that listen and may pass requests on to the backend."""
+    return _reached(tree).get(backend.name, [])
 
 
 def no_session(tree: HaproxyTree, key: Key) -> str | None:
@@ -140,16 +157,10 @@ def other_value(tree: HaproxyTree, key: Key, request: Sample, own: str) -> str |
 
 def only_without_session(tree: HaproxyTree, backend: Section) -> bool:
     """True when no request with a session reaches the backend."""
-    reached = False
-    for entrance in tree.entrances:
-        if backend not in _may_reach(tree, entrance):
-            continue
-        reached = True
-        transaction = Transaction(sample.OWN)
-        run(entrance, transaction)
-        if backend in backends_of(tree, entrance, transaction):
-            return False
-    return reached
+    entrances = entrances_of(tree, backend)
+    return bool(entrances) and not any(
+        backend in backends_of(tree, entrance, _ran(entrance, sample.OWN)) for entrance in entrances
+    )
 
 
 def _clip(text: str) -> str:

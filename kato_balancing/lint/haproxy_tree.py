@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from kato_balancing.lint.findings import LintError, Place
@@ -80,7 +81,7 @@ class Section:
             return own[-1] if own[-1].words[0] == "option" else None
         return None if self.defaults is None else self.defaults.option(name)
 
-    @property
+    @cached_property
     def servers(self) -> list["Server"]:
         """The server lines with what default-server gives them."""
         base = {} if self.defaults is None else _default_server(self.defaults, {})
@@ -94,6 +95,15 @@ class Section:
             elif line.words[0] == "server-template" and len(line.words) >= 4:
                 own = _parameters(line.words[4:])
                 found.append(Server(line, line.words[1], line.words[3], _merged(base, own), True))
+        return found
+
+    @cached_property
+    def acls(self) -> dict[str, list[Line]]:
+        """The lines of every named condition."""
+        found: dict[str, list[Line]] = {}
+        for line in self.all("acl"):
+            if len(line.words) > 2:
+                found.setdefault(line.words[1], []).append(line)
         return found
 
     @property
@@ -149,7 +159,7 @@ class HaproxyTree:
         """Sections of these kinds."""
         return [section for section in self.sections if section.kind in kinds]
 
-    @property
+    @cached_property
     def backends(self) -> list[Section]:
         """Sections with servers."""
         return [section for section in self.of("backend", "listen") if section.servers]
@@ -193,36 +203,36 @@ def parse(file: str, text: str) -> list[Section]:
     return sections
 
 
-def split(file: str, number: int, raw: str) -> list[str]:  # noqa: PLR0912 - one state machine
+def split(file: str, number: int, raw: str) -> list[str]:
     """A line's words. Environment variables stay as they are written."""
     words: list[str] = []
-    word: str | None = None
+    word: list[str] | None = None
     quote = ""
     characters = iter(raw.rstrip("\r"))
     for char in characters:
-        if quote:
-            if char == quote:
-                quote = ""
-            elif char == "\\" and quote == '"':
-                word = (word or "") + next(characters, "\\")
-            else:
-                word = (word or "") + char
+        if quote and char == quote:
+            quote = ""
+        elif char == "\\" and quote != "'":
+            word = word if word is not None else []
+            word.append(next(characters, "\\"))
+        elif quote:
+            word = word if word is not None else []
+            word.append(char)
         elif char in "\"'":
-            quote, word = char, word or ""
-        elif char == "\\":
-            word = (word or "") + next(characters, "\\")
+            quote, word = char, word if word is not None else []
         elif char == "#":
             break
         elif char.isspace():
             if word is not None:
-                words.append(word)
+                words.append("".join(word))
             word = None
         else:
-            word = (word or "") + char
+            word = word if word is not None else []
+            word.append(char)
     if quote:
         raise LintError(file, f"a {quote} is not closed", number)
     if word is not None:
-        words.append(word)
+        words.append("".join(word))
     return words
 
 

@@ -225,8 +225,9 @@ RULES: Final[tuple[Rule[HaproxyTree], ...]] = (
         check=_post_twice,
         cure="add http-request disable-l7-retry unless METH_GET",
         why="KATO's observe is not idempotent: the first server may have learned already.",
-        breaks=changed(HAPROXY_BASE, _REDISPATCH, _REDISPATCH
-                       + "    retry-on all-retryable-errors\n"),
+        breaks=changed(
+            HAPROXY_BASE, _REDISPATCH, _REDISPATCH + "    retry-on all-retryable-errors\n"
+        ),
         holds=changed(
             changed(HAPROXY_BASE, _REDISPATCH, _REDISPATCH + "    retry-on conn-failure 503\n"),
             "    option httpchk\n",
@@ -234,4 +235,4 @@ RULES: Final[tuple[Rule[HaproxyTree], ...]] = (
         ),
         flaws=(14,),
     ),
-)  # fmt: skip
+)

@@ -1,4 +1,7 @@
-"""Which program a text configures, told from the text first and the file's name second."""
+"""Which program a text configures: told from its first line, its punctuation, then its name.
+
+HAProxy's first line opens a section, which nginx's never does.
+"""
 
 import re
 from pathlib import Path
@@ -7,20 +10,18 @@ from kato_balancing.lint.findings import LintError
 from kato_balancing.lint.haproxy_tree import SECTIONS
 from kato_balancing.lint.rule import Program
 
-_SECTION = re.compile(rf"^(?:{'|'.join(sorted(SECTIONS))})(?:[ \t][^{{}};]*)?$", re.MULTILINE)
 _NGINX = re.compile(r"[;{}][ \t]*(?:#.*)?$", re.MULTILINE)
 
 
 def kind_of(file: str, text: str) -> Program:
     """Raises LintError when neither fits."""
-    is_haproxy = _SECTION.search(text) is not None
-    is_nginx = _NGINX.search(text) is not None
-    if is_haproxy != is_nginx:
-        return Program.HAPROXY if is_haproxy else Program.NGINX
-    by_name = {".cfg": Program.HAPROXY, ".conf": Program.NGINX}.get(Path(file).suffix)
-    if is_haproxy and by_name is not None:
-        return by_name
-    if is_haproxy:
-        # Braces also stand in HAProxy's conditions, a section's head never in nginx's files.
+    lines = (line.split("#", 1)[0].split() for line in text.split("\n"))
+    first = next((words for words in lines if words and not words[0].startswith(".")), [""])
+    if first[0] in SECTIONS and not {";", "{", "}"} & {word[-1] for word in first}:
         return Program.HAPROXY
+    if _NGINX.search(text) is not None:
+        return Program.NGINX
+    by_name = {".cfg": Program.HAPROXY, ".conf": Program.NGINX}.get(Path(file).suffix)
+    if by_name is not None:
+        return by_name
     raise LintError(file, "is neither nginx's nor HAProxy's; say which with --for")

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from kato_balancing import kato
+from kato_balancing.lint.amounts import nginx_seconds
 from kato_balancing.lint.findings import Hit, Severity
 from kato_balancing.lint.nginx_base import NGINX_BASE
 from kato_balancing.lint.nginx_routes import only_as_fallback, only_without_session
@@ -26,6 +28,11 @@ _SERVERS: Final = """\
         server kato-0:8000 resolve weight=10 max_fails=2 fail_timeout=5s;
         server kato-1:8000 resolve weight=10 max_fails=2 fail_timeout=5s;
 """
+_KEPT: Final = "        keepalive 32;"
+_COOKIE: Final = "        sticky cookie route httponly samesite=lax;\n"
+_WITH_COOKIE: Final = changed(NGINX_BASE, _KEPT, _COOKIE + _KEPT).replace(
+    "8000 resolve", "8000 route=a resolve"
+)
 _SESSION_HASH: Final = "hash by the session: hash $session consistent;"
 
 
@@ -153,11 +160,20 @@ def _cookie_domain(tree: NginxTree) -> Iterator[Hit]:
                 yield node.place, f"the routing cookie goes to all of {argument[7:]}"
 
 
+def _cookie_expires(tree: NginxTree) -> Iterator[Hit]:
+    for node in _cookies(tree):
+        for argument in node.arguments:
+            seconds = nginx_seconds(argument[8:]) if argument.startswith("expires=") else None
+            if seconds is not None and seconds < kato.SESSION_TTL_SECONDS:
+                yield node.place, f"the routing cookie is forgotten after {seconds:g} s"
+
+
 def _route(tree: NginxTree) -> Iterator[Hit]:
     for node in _cookies(tree):
-        if node.parent is None or node.parent.name != "upstream":
-            continue
-        if any(parameter(server, "route") is None for server in active(node.parent)):
+        inside = node.parent is not None and node.parent.name == "upstream"
+        upstreams = [node.parent] if inside else tree.upstreams
+        listed = [server for upstream in upstreams if upstream for server in active(upstream)]
+        if any(parameter(server, "route") is None for server in listed):
             yield node.place, "servers without route= have the md5 of their address as the cookie"
 
 
@@ -195,7 +211,7 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         severity=Severity.WARNING,
         program=Program.NGINX,
         check=_client_address,
-        cure=_SESSION_HASH + ' or allow it with a comment where a session never has two clients',
+        cure=_SESSION_HASH + " or allow it with a comment where a session never has two clients",
         why="Clients behind one NAT or proxy are one key and load one server; a session that two "
         "clients use has two owners, and overlapping updates of it are lost.",
         breaks=changed(NGINX_BASE, _HASH, "hash $remote_addr consistent;"),
@@ -230,8 +246,7 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         holds=changed(
             NGINX_BASE,
             _SERVERS,
-            "        server kato:8000 service=http resolve weight=10 max_fails=2 fail_timeout=5s;\n"
-            .replace(":8000", ""),
+            "        server kato service=http resolve weight=10 max_fails=2 fail_timeout=5s;\n",
         ),
     ),
     Rule(
@@ -289,7 +304,7 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         cure="give equal replicas equal weights, or allow it with a comment where they differ",
         why="A guessed weight is wrong for as long as it stands; with a hash each change of it "
         "moves sessions to other owners.",
-        breaks=changed(NGINX_BASE, "kato-0:8000 resolve weight=10", "kato-0:8000 resolve weight=30"),
+        breaks=changed(NGINX_BASE, "0:8000 resolve weight=10", "0:8000 resolve weight=30"),
         holds=NGINX_BASE,
         flaws=(17,),
     ),
@@ -330,16 +345,9 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         check=_cookie_flags,
         cure="add httponly and samesite=lax, and secure where clients use TLS",
         why="nginx sets none of them by itself.",
-        breaks=changed(
-            NGINX_BASE, "        keepalive 32;", "        sticky cookie route;\n        keepalive 32;"
-        ),
-        holds=changed(
-            NGINX_BASE,
-            "        keepalive 32;",
-            "        sticky cookie route httponly samesite=lax;\n        keepalive 32;",
-        ).replace("8000 resolve", "8000 route=a resolve"),
+        breaks=changed(_WITH_COOKIE, " httponly samesite=lax", ""),
+        holds=_WITH_COOKIE,
         flaws=(2,),
-        companions=("nginx-sticky-cookie-shows-address",),
     ),
     Rule(
         id="nginx-sticky-cookie-domain",
@@ -349,18 +357,21 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         check=_cookie_domain,
         cure="leave domain out: the cookie then belongs to this host only",
         why="Every other service below that domain receives it and can set it.",
-        breaks=changed(
-            NGINX_BASE,
-            "        keepalive 32;",
-            "        sticky cookie route httponly samesite=lax domain=.example.com;\n"
-            "        keepalive 32;",
-        ).replace("8000 resolve", "8000 route=a resolve"),
-        holds=changed(
-            NGINX_BASE,
-            "        keepalive 32;",
-            "        sticky cookie route httponly samesite=lax;\n        keepalive 32;",
-        ).replace("8000 resolve", "8000 route=a resolve"),
+        breaks=changed(_WITH_COOKIE, "=lax;", "=lax domain=.example.com;"),
+        holds=_WITH_COOKIE,
         flaws=(3,),
+    ),
+    Rule(
+        id="nginx-sticky-cookie-expires-early",
+        title="The routing cookie is forgotten before the session",
+        severity=Severity.WARNING,
+        program=Program.NGINX,
+        check=_cookie_expires,
+        cure="write expires=2h, or leave it out",
+        why="KATO's sessions live for an hour after their last use, the cookie for this long "
+        "after it was set: a live session then goes to any server.",
+        breaks=changed(_WITH_COOKIE, "=lax;", "=lax expires=10m;"),
+        holds=_WITH_COOKIE,
     ),
     Rule(
         id="nginx-sticky-cookie-shows-address",
@@ -371,16 +382,8 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         cure="give every server an opaque route=",
         why="Without route= the cookie is the md5 of the server's address and port, which can be "
         "tried out: a client learns addresses and picks its server.",
-        breaks=changed(
-            NGINX_BASE,
-            "        keepalive 32;",
-            "        sticky cookie route httponly samesite=lax;\n        keepalive 32;",
-        ),
-        holds=changed(
-            NGINX_BASE,
-            "        keepalive 32;",
-            "        sticky cookie route httponly samesite=lax;\n        keepalive 32;",
-        ).replace("8000 resolve", "8000 route=a resolve"),
+        breaks=_WITH_COOKIE.replace(" route=a", ""),
+        holds=_WITH_COOKIE,
         flaws=(3,),
     ),
-)  # fmt: skip
+)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from kato_balancing import kato
 from kato_balancing.lint import sample_requests as sample
 from kato_balancing.lint.amounts import nginx_seconds, size_bytes
 from kato_balancing.lint.findings import Hit, Severity
@@ -53,6 +54,13 @@ def _version_shown(tree: NginxTree) -> Iterator[Hit]:
 def _no_stop(tree: NginxTree) -> Iterator[Hit]:
     if tree.root.get("worker_shutdown_timeout") is None:
         yield tree.http.place, "old workers stay for as long as a client keeps its WebSocket open"
+
+
+def _stop_short(tree: NginxTree) -> Iterator[Hit]:
+    node = tree.root.get("worker_shutdown_timeout")
+    seconds = None if node is None else nginx_seconds(node.first)
+    if node is not None and seconds is not None and seconds < kato.GRACEFUL_SHUTDOWN_SECONDS:
+        yield node.place, f"calls in flight are cut {seconds:g} s after a reload or stop"
 
 
 def _reload(tree: NginxTree) -> Iterator[Hit]:
@@ -132,6 +140,17 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         whole_file=True,
     ),
     Rule(
+        id="nginx-shutdown-timeout-short",
+        title="A reload cuts calls that KATO would still finish",
+        severity=Severity.WARNING,
+        program=Program.NGINX,
+        check=_stop_short,
+        cure="write worker_shutdown_timeout 35s; at the top",
+        why="KATO itself gives calls in flight 30 s when it stops.",
+        breaks=changed(NGINX_BASE, "worker_shutdown_timeout 35s", "worker_shutdown_timeout 5s"),
+        holds=NGINX_BASE,
+    ),
+    Rule(
         id="nginx-reload-cuts-clients",
         title="A reload cuts keep-alive clients",
         severity=Severity.WARNING,
@@ -154,8 +173,11 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         cure="give the folder that holds every included file with --root, or mend the include",
         why="What stands in there was not judged; a missing or circular include also keeps nginx "
         "from starting. Includes are followed only below one folder.",
-        breaks=changed(NGINX_BASE, "    server_tokens off;\n",
-                       "    server_tokens off;\n    include not/there.conf;\n"),
+        breaks=changed(
+            NGINX_BASE,
+            "    server_tokens off;\n",
+            "    server_tokens off;\n    include not/there.conf;\n",
+        ),
         holds=NGINX_BASE,
     ),
-)  # fmt: skip
+)

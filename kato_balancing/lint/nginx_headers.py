@@ -12,6 +12,7 @@ from kato_balancing.lint.nginx_tree import NginxTree, Node
 from kato_balancing.lint.rule import Program, Rule, changed
 
 _FORWARDED: Final = "        proxy_set_header X-Forwarded-For $remote_addr;\n        proxy_connect"
+_HOST: Final = "        proxy_set_header Host $host;\n"
 _EVENTS: Final = """\
         location = /ws/events {
             proxy_pass http://kato;
@@ -121,11 +122,7 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         cure="write proxy_set_header Host $host; at the level that sets the other headers",
         why="Without it Host is the upstream's name, and KATO's redirects lead there. A location "
         "with one proxy_set_header of its own inherits none from outside.",
-        breaks=changed(
-            NGINX_BASE, "        proxy_set_header Host $host;\n        proxy_set_header X-Forwarded-For"
-            " $remote_addr;\n        proxy_connect",
-            "        proxy_set_header X-Forwarded-For $remote_addr;\n        proxy_connect",
-        ),
+        breaks=changed(NGINX_BASE, _HOST + _FORWARDED, _FORWARDED),
         holds=NGINX_BASE,
         flaws=(15,),
     ),
@@ -142,4 +139,4 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         holds=NGINX_BASE,
         flaws=(15,),
     ),
-)  # fmt: skip
+)

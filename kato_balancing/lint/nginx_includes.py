@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from kato_balancing.lint.nginx_tree import Node, NginxTree, parse
+from kato_balancing.lint.nginx_tree import NginxTree, Node, parse
 from kato_balancing.lint.reading import read_file
 
 _DEEPEST: Final = 10
@@ -59,9 +59,8 @@ def _expand(reading: _Reading, node: Node) -> None:
 
 def _included(reading: _Reading, include: Node) -> list[Node]:
     found: list[Node] = []
-    for path, problem in _paths(reading, include.first):
-        if problem is None:
-            problem = _refusal(reading, path)
+    for path, refused in _paths(reading, include.first):
+        problem = refused or _refusal(reading, path)
         if problem is not None:
             if path.name not in _OF_NO_INTEREST:
                 reading.tree.unread.append((include.place, f"{include.first!r} {problem}"))

@@ -159,7 +159,8 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         why="On one network a connection takes milliseconds; every request of a lost server's "
         "sessions waits this long before another is tried.",
         breaks=changed(NGINX_BASE, "connect_timeout 1s", "connect_timeout 10s").replace(
-            "upstream_timeout 10s", "upstream_timeout 30s"),
+            "upstream_timeout 10s", "upstream_timeout 30s"
+        ),
         holds=NGINX_BASE,
         flaws=(13,),
     ),
@@ -253,4 +254,4 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         holds=NGINX_BASE,
         flaws=(15,),
     ),
-)  # fmt: skip
+)

@@ -1,6 +1,8 @@
 """Which location and which upstream a request reaches."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from kato_balancing.lint.nginx_tree import NginxTree, Node
@@ -30,11 +32,6 @@ def public_servers(tree: NginxTree) -> list[Node]:
     ]
 
 
-def targets(tree: NginxTree, proxy_pass: Node) -> list[str]:
-    """Names that a proxy_pass may lead to: of upstreams, or of hosts."""
-    return [name for name, _ in _possible(tree, _host(proxy_pass), 0)]
-
-
 def _host(proxy_pass: Node) -> str:
     return proxy_pass.first.partition("://")[2].partition("/")[0]
 
@@ -52,38 +49,55 @@ def _possible(tree: NginxTree, text: str, depth: int) -> list[tuple[str, bool]]:
             filled = text.replace(f"${{{name}}}", value_).replace(f"${name}", value_)
             found += [(whole, when_empty or deeper or rest)
                       for whole, rest in _possible(tree, filled, depth + 1)]  # fmt: skip
+        if len(found) > _MOST_CHOICES:
+            break
     return found[:_MOST_CHOICES]
 
 
 def _choices(tree: NginxTree, name: str) -> Iterator[tuple[str, bool]]:
-    for node in tree.named("map", "split_clients"):
+    made = [node for node in (tree.maps.get(name), *tree.named("split_clients")) if node]
+    for node in made:
         if len(node.arguments) == 2 and node.arguments[1] == f"${name}":
-            for child in node.children:
+            for child in node.children[:_MOST_CHOICES]:
                 if child.arguments:
                     yield child.first, node.name == "map" and child.name == ""
 
 
-def reaches(tree: NginxTree, proxy_pass: Node, upstream: Node) -> bool:
-    """True when the proxy_pass may lead to the upstream."""
-    return upstream.first in targets(tree, proxy_pass)
+@dataclass(frozen=True)
+class Way:
+    """One way to an upstream."""
+
+    block: Node
+    proxy_pass: Node
+    when_empty: bool
+    """It leads through a map's entry for an empty source."""
+
+
+@lru_cache(maxsize=4)
+def _ways(tree: NginxTree) -> dict[str, list[Way]]:
+    found: dict[str, list[Way]] = {}
+    for block, proxy_pass in proxied(tree):
+        for name, when_empty in _possible(tree, _host(proxy_pass), 0):
+            found.setdefault(name, []).append(Way(block, proxy_pass, when_empty))
+    return found
+
+
+def ways_to(tree: NginxTree, upstream: Node) -> list[Way]:
+    """Every way to the upstream that the file shows."""
+    return _ways(tree).get(upstream.first, [])
 
 
 def only_without_session(tree: NginxTree, upstream: Node) -> bool:
     """True when every way to the upstream is a map's entry for requests without a session."""
-    ways = [
-        when_empty
-        for _, node in proxied(tree)
-        for name, when_empty in _possible(tree, _host(node), 0)
-        if name == upstream.first
-    ]
-    return bool(ways) and all(ways)
+    ways = ways_to(tree, upstream)
+    return bool(ways) and all(way.when_empty for way in ways)
 
 
 def only_as_fallback(tree: NginxTree, upstream: Node) -> bool:
     """True when the upstream is reached from named locations only, as after an error."""
-    ways = [(place, node) for place, node in proxied(tree) if reaches(tree, node, upstream)]
+    ways = ways_to(tree, upstream)
     return bool(ways) and all(
-        place.name == "location" and place.first.startswith("@") for place, _ in ways
+        way.block.name == "location" and way.block.first.startswith("@") for way in ways
     )
 
 
@@ -133,20 +147,16 @@ def _may_answer(tree: NginxTree, condition: Node, request: Sample) -> bool:
     """True unless the condition is known not to hold for the request."""
     if condition.get("return") is None:
         return False
-    words = [word for word in condition.arguments if word not in ("(", ")")]
-    if words:
-        words[0], words[-1] = words[0].removeprefix("("), words[-1].removesuffix(")")
-    words = [word for word in words if word]
-    if not words:
-        return True
-    known = value(tree, words[0], request)
-    if known is None:
+    words = " ".join(condition.arguments).strip().removeprefix("(").removesuffix(")").split()
+    known = value(tree, words[0], request) if words else None
+    if known is None or len(words) not in (1, 3):
         return True
     if len(words) == 1:
         return known not in ("", "0")
-    if len(words) != 3:
-        return True
-    operator, operand = words[1], words[2]
+    return _compares(known, words[1], words[2])
+
+
+def _compares(known: str, operator: str, operand: str) -> bool:
     if operator in ("=", "!="):
         return (known == operand) is (operator == "=")
     pattern = compiled(operand, ignore_case=operator.endswith("*"))

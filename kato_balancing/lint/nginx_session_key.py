@@ -15,20 +15,12 @@ from kato_balancing.lint.sample_requests import Sample
 _PATTERN: Final = '"~^/sessions/(?!(?:count|test)(?:/|$))(?<id>[A-Za-z0-9_-]{1,128})(?:/|$)" $id;'
 _MAP: Final = f"map $uri $path_session {{\n        {_PATTERN}"
 _HASH: Final = "hash $session consistent;"
-_CURE: Final = (
-    "make the key with: map $uri $path_session { "
-    f'{_PATTERN} default ""; }}'
-)
+_CURE: Final = f'make the key with: map $uri $path_session {{ {_PATTERN} default ""; }}'
 
 
 def hashes(tree: NginxTree) -> list[Node]:
     """The hash directives of all upstreams."""
-    return [
-        node
-        for upstream in tree.upstreams
-        for node in upstream.all("hash")
-        if node.arguments
-    ]
+    return [node for upstream in tree.upstreams for node in upstream.all("hash") if node.arguments]
 
 
 def is_client_address(key: str) -> bool:
@@ -255,6 +247,4 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         ),
         flaws=(6,),
     ),
-)  # fmt: skip
-
-
+)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from kato_balancing.lint.findings import LintError, Place
@@ -90,9 +91,25 @@ class NginxTree:
         """True for a whole configuration, False for a fragment such as one upstream."""
         return self.root.get("http") is not None
 
+    @cached_property
+    def _by_name(self) -> dict[str, list[Node]]:
+        found: dict[str, list[Node]] = {}
+        for node in self.root.walk():
+            found.setdefault(node.name, []).append(node)
+        return found
+
     def named(self, *names: str) -> list[Node]:
-        """Every directive of these names, wherever it stands."""
-        return [node for node in self.root.walk() if node.name in names]
+        """Every directive of these names, wherever it stands. The tree is complete by then."""
+        return [node for name in names for node in self._by_name.get(name, ())]
+
+    @cached_property
+    def maps(self) -> dict[str, Node]:
+        """The map that makes each variable."""
+        found: dict[str, Node] = {}
+        for node in self.named("map"):
+            if node.is_block and len(node.arguments) == 2 and node.arguments[1].startswith("$"):
+                found.setdefault(node.arguments[1][1:], node)
+        return found
 
     @property
     def upstreams(self) -> list[Node]:

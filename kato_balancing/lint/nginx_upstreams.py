@@ -7,7 +7,7 @@ from kato_balancing import kato
 from kato_balancing.lint.amounts import nginx_seconds, whole
 from kato_balancing.lint.findings import Hit, Severity
 from kato_balancing.lint.nginx_base import NGINX_BASE
-from kato_balancing.lint.nginx_routes import only_as_fallback, proxied, reaches
+from kato_balancing.lint.nginx_routes import only_as_fallback, ways_to
 from kato_balancing.lint.nginx_servers import (
     active,
     host,
@@ -92,11 +92,15 @@ def _outlives(tree: NginxTree) -> Iterator[Hit]:
 
 
 def _inert(tree: NginxTree) -> Iterator[Hit]:
-    for place, proxy_pass in proxied(tree):
-        if not any(u.get("keepalive") and reaches(tree, proxy_pass, u) for u in tree.upstreams):
-            continue
-        headers = {node.first.lower(): node for node in place.effective_all("proxy_set_header")}
-        connection, http = headers.get("connection"), place.effective("proxy_http_version")
+    ways = {
+        way.proxy_pass: way.block
+        for upstream in tree.upstreams
+        if upstream.get("keepalive")
+        for way in ways_to(tree, upstream)
+    }
+    for proxy_pass, block in ways.items():
+        headers = {node.first.lower(): node for node in block.effective_all("proxy_set_header")}
+        connection, http = headers.get("connection"), block.effective("proxy_http_version")
         upgrades = "upgrade" in headers
         missing = []
         if http is None or http.first == "1.0":
@@ -180,13 +184,17 @@ def _single(tree: NginxTree) -> Iterator[Hit]:
 
 def _too_many(tree: NginxTree) -> Iterator[Hit]:
     workers = next(iter(tree.named("worker_processes")), None)
+    processes = None if workers is None else whole(workers.first)
     for upstream in tree.upstreams:
         for server in servers(upstream):
             most = whole(parameter(server, "max_conns"))
             if most is not None and most > _MOST_CONNECTIONS:
                 yield server.place, f"max_conns={most} is above the {_MOST_CONNECTIONS} that it has"
         kept = upstream.get("keepalive")
-        idle, processes = whole(kept and kept.first), whole(workers.first if workers else None)
+        idle, processes = (
+            whole(kept.first if kept else None),
+            whole(workers.first if workers else None),
+        )
         if kept and idle and processes and idle * processes > _MOST_CONNECTIONS:
             yield kept.place, f"{processes} workers keep {idle * processes} idle connections"
 
@@ -284,10 +292,13 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         cure="write zone NAME 1m; in the upstream",
         why="Without shared memory max_fails, max_conns and weights are counted per worker: "
         "max_fails=3 with 8 workers sent 24 requests to a dead server, with a zone 3.",
-        breaks=changed(NGINX_BASE, "        zone kato 1m;\n", "").replace(" resolve", "").replace(
-            "kato-0:", "10.0.0.10:").replace("kato-1:", "10.0.0.11:"),
-        holds=NGINX_BASE.replace(" resolve", "").replace(
-            "kato-0:", "10.0.0.10:").replace("kato-1:", "10.0.0.11:"),
+        breaks=changed(NGINX_BASE, "        zone kato 1m;\n", "")
+        .replace(" resolve", "")
+        .replace("kato-0:", "10.0.0.10:")
+        .replace("kato-1:", "10.0.0.11:"),
+        holds=NGINX_BASE.replace(" resolve", "")
+        .replace("kato-0:", "10.0.0.10:")
+        .replace("kato-1:", "10.0.0.11:"),
         flaws=(12,),
     ),
     Rule(
@@ -379,4 +390,4 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         breaks=changed(NGINX_BASE, _FIRST, _FIRST.replace(";", " max_conns=1000;")),
         holds=changed(NGINX_BASE, _FIRST, _FIRST.replace(";", " max_conns=90;")),
     ),
-)  # fmt: skip
+)

@@ -12,9 +12,15 @@ _DEEPEST: Final = 8
 _MAP_OPTIONS: Final = frozenset({"default", "hostnames", "include", "volatile"})
 
 CLIENT_ADDRESSES: Final = frozenset(
-    {"remote_addr", "binary_remote_addr", "realip_remote_addr", "proxy_protocol_addr",
-     "http_x_forwarded_for", "http_x_real_ip"}
-)  # fmt: skip
+    {
+        "remote_addr",
+        "binary_remote_addr",
+        "realip_remote_addr",
+        "proxy_protocol_addr",
+        "http_x_forwarded_for",
+        "http_x_real_ip",
+    }
+)
 
 
 def variables(text: str) -> list[str]:
@@ -24,10 +30,7 @@ def variables(text: str) -> list[str]:
 
 def map_of(tree: NginxTree, name: str) -> Node | None:
     """The map that makes the variable."""
-    for node in tree.named("map"):
-        if node.is_block and len(node.arguments) == 2 and node.arguments[1] == f"${name}":
-            return node
-    return None
+    return tree.maps.get(name)
 
 
 def chain(tree: NginxTree, text: str) -> list[Node]:
@@ -87,9 +90,7 @@ def _variable(tree: NginxTree, name: str, request: Sample, depth: int) -> str | 
     return None if source is None else _mapped(tree, node, source, request, depth)
 
 
-def _mapped(
-    tree: NginxTree, node: Node, source: str, request: Sample, depth: int
-) -> str | None:
+def _mapped(tree: NginxTree, node: Node, source: str, request: Sample, depth: int) -> str | None:
     entries = [(child.name, child.first) for child in node.children]
     for key, result in entries:
         plain = key not in _MAP_OPTIONS and not key.startswith("~")

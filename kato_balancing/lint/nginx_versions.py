@@ -44,7 +44,10 @@ def _too_new(tree: NginxTree) -> Iterator[Hit]:
         for word, since in features:
             if tree.version < since and word not in seen:
                 seen.add(word)
-                yield node.place, f"{word} needs nginx {shown(since)}, this is {shown(tree.version)}"
+                yield (
+                    node.place,
+                    f"{word} needs nginx {shown(since)}, this is {shown(tree.version)}",
+                )
 
 
 def _plus(tree: NginxTree) -> Iterator[Hit]:
@@ -132,4 +135,4 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         breaks_version=(1, 30, 3),
         holds_version=(1, 30, 4),
     ),
-)  # fmt: skip
+)

@@ -12,6 +12,8 @@ _MOST_REPEATS: Final = 3
 _CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]")
 _REPEAT = re.compile(r"[*+]|\{\d*,?\d*\}")
 _REPEATED_GROUP = re.compile(r"\)(?:[*+]|\{\d*,?\d*\})")
+_PLAIN_GROUP = re.compile(r"\((?:\?:)?[^()|*+?{}]*\)[*+]")
+"""A repeated group of plain characters: there is one way only to match it."""
 
 
 @lru_cache(maxsize=512)
@@ -20,7 +22,9 @@ def compiled(pattern: str, *, ignore_case: bool = False) -> re.Pattern[str] | No
     if len(pattern) > _MOST_CHARACTERS:
         return None
     bare = re.sub(r"\\.", "x", _CLASS.sub("x", pattern))
-    if len(_REPEAT.findall(bare)) > _MOST_REPEATS or _REPEATED_GROUP.search(bare):
+    if len(_REPEAT.findall(bare)) > _MOST_REPEATS:
+        return None
+    if _REPEATED_GROUP.search(_PLAIN_GROUP.sub("x", bare)):
         return None
     try:
         return re.compile(

@@ -51,9 +51,11 @@ OTHER_SPELLINGS: Final = (
     Sample(f"/sessions/%73{SESSION[1:]}/stm"),
     Sample(f"/%73essions/{SESSION}/stm"),
     Sample(f"//sessions/{SESSION}/stm"),
+    Sample(f"/./sessions/{SESSION}/stm"),
 )
 """Spellings of the same path that KATO or a proxy on the way takes for it."""
-ENCODED: Final = OTHER_SPELLINGS[0]
+ENCODED: Final = OTHER_SPELLINGS[:2]
+"""Those of them that only decoding tells."""
 NO_SESSION: Final = (
     Sample("/sessions/count"),
     Sample("/sessions/count?x=1"),

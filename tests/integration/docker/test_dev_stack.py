@@ -104,7 +104,9 @@ def test_a_killed_replica_costs_only_posts_in_flight(stack: PulumiStack, url: st
     killed = address(victim)
     with SteadyLoad(url, clients=CLIENTS) as load:
         wait_until(lambda: load.report().requests > 500, "the load runs")
+        restarts = inspect(victim)["RestartCount"]
         kill_process(victim)
+        wait_until(lambda: inspect(victim)["RestartCount"] > restarts, "the engine saw it end")
         wait_until(lambda: healthy(victim), "the replica is back")
         back = f"{address(victim)}:8000"
         seen = load.report().servers.get(back, 0)

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from strategy_stage import Stage, quiet_ports
@@ -26,6 +26,7 @@ server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handle
 server.daemon_threads = True
 server.serve_forever()
 """
+VERSIONS = ("haproxy:2.6", "haproxy:3.2")
 _EVERY = 0.02
 _STUCK = 0.5
 """An answer that took longer came from a server that hung."""
@@ -33,8 +34,9 @@ _STUCK = 0.5
 
 @dataclass(frozen=True)
 class Found:
-    """Seconds: from the crash to the last request that noticed it, from the hang to the last
-    request that was still sent there, from the return to the first answer."""
+    """Seconds as clients see them: from the crash to the last request that failed or had to wait,
+    from the hang to the last request that was still sent there, from the return to the first
+    answer."""
 
     crash: float
     failed: int
@@ -59,17 +61,18 @@ class _Clients:
     """A request every 20 ms, each on a connection of its own, none waiting for another."""
 
     port: int
+    since: float = 0
+    """When it happened."""
     asked: list[_Asked] = field(default_factory=list)
+    _tasks: "list[asyncio.Task[None]]" = field(default_factory=list)
 
-    async def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
-        """Ask for that long, or until something is seen."""
+    async def run(self, seconds: float) -> None:
+        """Ask for that long."""
         end = time.monotonic() + seconds
-        tasks = []
-        while time.monotonic() < end and not until():
+        while time.monotonic() < end:
             self.asked.append(_Asked(time.monotonic()))
-            tasks.append(asyncio.create_task(self._one(self.asked[-1])))
+            self._tasks.append(asyncio.create_task(self._one(self.asked[-1])))
             await asyncio.sleep(_EVERY)
-        self._tasks = tasks
 
     async def settle(self) -> None:
         """Wait for what is still under way."""
@@ -87,45 +90,76 @@ class _Clients:
                     asked.by = answer.rpartition("\r\n\r\n")[2]
 
 
-def detection(stage: Stage) -> Found:
-    """Kill, start, stop and continue the third server under a steady stream of requests."""
-    [own] = quiet_ports(1)
-    ports = {**stage.answering, "kato-2": own}
-    with _process(own) as first:
-        model = stage.model(ports)
-        stage.start(model)
-        found = asyncio.run(_watch(model.listener.port, first, own))
-    print(f"{stage.target}: {found}")
-    return found
+_seen: dict[str, Found] = {}
 
 
-async def _watch(port: int, server: "_Process", own: int) -> Found:
-    crash = _Clients(port)
-    await crash.run(0.5)
-    at = time.monotonic()
-    server.kill()
-    await crash.run(2)
-    await crash.settle()
-    after = [a for a in crash.asked if a.sent >= at]
-    crashed = max((a.sent + (a.took or 0) for a in after if a.noticed()), default=at) - at
-    failed = sum(a.by is None for a in crash.asked)
+def detections(stage: Stage) -> dict[str, Found]:
+    """Kill, start, stop and continue the third server under a steady stream of requests: what the
+    clients of both versions, side by side, see of it."""
+    if not _seen:
+        [own] = quiet_ports(1)
+        listening = {}
+        with _process(own) as server:
+            for target in VERSIONS:
+                model = stage.model({**stage.answering, "kato-2": own})
+                stage.start(model, target)
+                listening[target] = model.listener.port
+            _seen.update(asyncio.run(_watch(listening, server)))
+        print("\n" + "\n".join(f"{target}: {found}" for target, found in _seen.items()))
+    return _seen
 
-    back = _Clients(port)
-    server.start()
-    at = time.monotonic()
-    await back.run(6, until=lambda: any(a.by == "kato-2" for a in back.asked))
-    await back.settle()
-    returned = min(a.sent + (a.took or 0) for a in back.asked if a.by == "kato-2") - at
 
-    hang = _Clients(port)
-    await hang.run(0.5)
-    at = time.monotonic()
-    server.signal(signal.SIGSTOP)
-    await hang.run(5)
-    server.signal(signal.SIGCONT)
-    await hang.settle()
-    stuck = [a.sent for a in hang.asked if a.sent >= at and a.noticed()]
-    return Found(round(crashed, 2), failed, round(max(stuck, default=at) - at, 2), round(returned, 2))
+async def _watch(ports: Mapping[str, int], server: "_Process") -> dict[str, Found]:
+    crash = await _asked(ports, server.kill, seconds=2)
+    back = await _asked(ports, server.start, seconds=4)
+    hang = await _asked(ports, server.stop, seconds=5, then=server.go_on)
+    return {
+        target: Found(
+            crash=_last(crash[target], ended=True),
+            failed=sum(a.by is None for a in crash[target].asked),
+            hang=_last(hang[target], ended=False),
+            back=_first(back[target]),
+        )
+        for target in ports
+    }
+
+
+async def _asked(
+    ports: Mapping[str, int],
+    happens: Callable[[], None],
+    *,
+    seconds: float,
+    then: Callable[[], None] = lambda: None,
+) -> "dict[str, _Clients]":
+    """Requests before, while and after something happens."""
+    clients = {target: _Clients(port) for target, port in ports.items()}
+    everyone = clients.values()
+    await asyncio.gather(*(c.run(0.5) for c in everyone))
+    happens()
+    for client in everyone:
+        client.since = time.monotonic()
+    await asyncio.gather(*(c.run(seconds) for c in everyone))
+    then()
+    await asyncio.gather(*(c.settle() for c in everyone))
+    return clients
+
+
+def _last(clients: "_Clients", *, ended: bool) -> float:
+    """Seconds until the last request was sent, or ended, that was not answered at once."""
+    noticed = [a for a in clients.asked if a.sent >= clients.since and a.noticed()]
+    times = [a.sent + (a.took or 0) * ended for a in noticed]
+    return round(max(times, default=clients.since) - clients.since, 2)
+
+
+def _first(clients: "_Clients") -> float:
+    """Seconds until the server answered."""
+    answers = [
+        a.sent + (a.took or 0)
+        for a in clients.asked
+        if a.by == "kato-2" and a.sent + (a.took or 0) >= clients.since
+    ]
+    assert answers, "the server is not used again"
+    return round(min(answers) - clients.since, 2)
 
 
 class _Process:
@@ -145,9 +179,13 @@ class _Process:
             time.sleep(0.02)
         raise AssertionError("the server does not listen")
 
-    def signal(self, number: int) -> None:
-        """Send it a signal."""
-        self._running.send_signal(number)
+    def stop(self) -> None:
+        """Let it hang."""
+        self._running.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it work again."""
+        self._running.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it at once."""

@@ -6,8 +6,8 @@ from collections import Counter
 
 from balancer_containers import Answer, ask
 from echo_servers import Echo
-from strategy_detection import detection
-from strategy_spreading import NAMES, requested_of
+from strategy_detection import detections
+from strategy_spreading import NAMES, server_of
 from strategy_stage import Stage, ports_of
 
 from kato_balancing.placement.sample import session_ids
@@ -44,7 +44,7 @@ def passive(stage: Stage) -> str:
 
 def active(stage: Stage) -> str:
     """Crash, hang and return are found."""
-    found = detection(stage)
+    found = detections(stage)[stage.target]
     assert found.crash <= 2, found
     assert found.hang <= 4.5, found
     assert found.back <= 4, found
@@ -86,8 +86,26 @@ def backup(stage: Stage) -> str:
     before = _spare(servers)
     assert set(_all_served(ask(port, PATHS))) == {"kato-1"}
     assert _spare(servers) == before
+    _slow_is_not_down(stage)
     kept = "; a session keeps its spare server" if model.affinity == "SESSION" else ""
-    return f"1 of 3 up: spare ones get 0; none up: GET and the first POST are served{kept}; then 0"
+    return (
+        "1 of 3 up, or all too slow: spare ones get 0; none up: GET and the first POST are "
+        f"served{kept}; one back: 0 again"
+    )
+
+
+def _slow_is_not_down(stage: Stage) -> None:
+    """A request that takes too long ends with 504: its server may still work on it."""
+    servers = stage.echo()
+    for name in NAMES:
+        servers.servers[name].delay = 2
+    quick = {"timeouts": {"read": 1, "connect": 0.3}, "retry": {"window": 1}}
+    model = stage.model(ports_of(servers), **quick)
+    stage.start(model)
+    for method in ("GET", "POST"):
+        [answer] = ask(model.listener.port, PATHS[:1], method=method, headers=EMPTY)
+        assert _spare(servers) == 0, f"a slow {method} went to a spare server"
+        assert answer.status in (502, 504)
 
 
 def draining(stage: Stage) -> str:
@@ -138,4 +156,4 @@ def _spare(servers: Echo) -> int:
 
 def _all_served(answers: list[Answer]) -> list[str]:
     assert Counter(a.status for a in answers) == Counter({200: len(answers)})
-    return [requested_of(a.body) for a in answers]
+    return [server_of(a.body) for a in answers]

@@ -61,8 +61,9 @@ _INTRODUCTION = """\
 
 What every balancing strategy does on each supported server, oldest and newest. A test writes this
 page from what it saw: each configuration is rendered, must be accepted without a warning
-(`nginx -t`, `haproxy -c -dW`, as an unprivileged user) and is then tried on the real program. A cell
-that says *refused* gives the renderer's own message: the setting, and the version or way that can.
+(`nginx -t`, `haproxy -c -dW`, as an unprivileged user) and is then tried on the real program. A
+cell that says *refused* has the renderer's own message: the setting, and the version or way that
+can.
 
 The page is checked by every run of the tests. After a change, write it again with
 
@@ -73,8 +74,8 @@ The page is checked by every run of the tests. After a change, write it again wi
 _SETTINGS = """
 ## Settings
 
-What each strategy sets in the balancer's model, beside the servers' addresses. What is not named has
-its default.
+What each strategy sets in the balancer's model, beside the servers' addresses. What is not named
+has its default.
 """
 
 
