@@ -93,7 +93,7 @@ def test_down_leaves_the_data_only(clone: Path) -> None:
     typed(clone, "make down")
     assert must(["docker", "ps", "-aq", "--filter", f"network={name}"]) == ""
     assert must(["docker", "network", "ls", "-q", "--filter", f"name={name}"]) == ""
-    kept = [v for v in volumes_of(clone)]
+    kept = volumes_of(clone)
     assert len(kept) == 1
     assert must(["docker", "volume", "ls", "-q", "--filter", f"name={kept[0]}"]).split() == kept
     typed(clone, "make down VOLUMES=1")
@@ -104,3 +104,11 @@ def volumes_of(clone: Path) -> list[str]:
     """The volumes that the stack's state still holds."""
     exported = typed(clone, ". .state/env && pulumi stack export --stack dev")
     return re.findall(r'"mountpoint": "[^"]*/volumes/([^/"]+)/', exported)
+
+
+def test_the_tools_run_as_the_readme_shows_them(clone: Path, port: str) -> None:
+    typed(clone, "make setup")
+    commands = readme_commands("Tools without a stack", port)
+    assert [command.split()[1] for command in commands] == ["render", "place", "lint"]
+    for command in commands:
+        assert typed(clone, command)
