@@ -37,13 +37,9 @@ _TABLE: Final = """\
     stick on var(txn.session)
 """
 _LEARNED: Final = changed(
-    changed(
-        HAPROXY_BASE,
-        "resolvers dns\n    n",
-        "peers lb\n    peer lb1 127.0.0.1:1024\n\nresolvers dns\n    n",
-    ),
-    _TYPE,
-    _TYPE + _TABLE,
+    changed(HAPROXY_BASE, _TYPE, _TYPE + _TABLE),
+    "    hard-stop-after 35s\n",
+    "    hard-stop-after 35s\n    localpeer lb1\n\npeers lb\n    peer lb1 127.0.0.1:1024\n",
 )
 _SESSION_HASH: Final = (
     "write balance hash var(txn.session) and hash-type consistent crc32 avalanche"

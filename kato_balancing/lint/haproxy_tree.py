@@ -164,7 +164,15 @@ class HaproxyTree:
         """Sections with servers."""
         return [section for section in self.of("backend", "listen") if section.servers]
 
-    @property
+    @cached_property
+    def by_name(self) -> dict[str, list[Section]]:
+        """The backends and listens of each name."""
+        found: dict[str, list[Section]] = {}
+        for section in self.of("backend", "listen"):
+            found.setdefault(section.name, []).append(section)
+        return found
+
+    @cached_property
     def entrances(self) -> list[Section]:
         """Sections that listen."""
         return self.of("frontend", "listen")

@@ -47,10 +47,18 @@ class Transaction:
     steps: int = 0
     """Conditions looked at so far."""
 
+    @property
+    def exhausted(self) -> bool:
+        """True when it took too many steps; nothing is known then."""
+        return self.steps > _MOST_STEPS
+
 
 def run(section: Section, transaction: Transaction) -> None:
     """Apply the section's http-request lines."""
     for line in section.all("http-request"):
+        if transaction.exhausted:
+            transaction.answered = None
+            return
         if len(line.words) < 2:
             continue
         action = line.words[1]
@@ -86,7 +94,7 @@ def backends_of(tree: HaproxyTree, section: Section, transaction: Transaction) -
 
 
 def _named(tree: HaproxyTree, name: str) -> list[Section]:
-    return [section for section in tree.of("backend", "listen") if section.name == name]
+    return tree.by_name.get(name, [])
 
 
 def expression(text: str, transaction: Transaction) -> str | None:
@@ -144,7 +152,7 @@ def _fetch(text: str, transaction: Transaction) -> str | None:
         return arguments[0]
     if name in ("hdr", "req.hdr", "req.fhdr", "hdr_val") and arguments:
         return request.header(arguments[0]) or None
-    if name == "var" and arguments:
+    if name == "var" and arguments and not transaction.exhausted:
         value = transaction.variables.get(arguments[0])
         if isinstance(value, NotKnown):
             raise value
@@ -269,6 +277,8 @@ def _acl(section: Section, transaction: Transaction, name: str) -> bool:
             try:
                 yield _matches(transaction, line.words[2:])
             except NotKnown as unknown:
+                if transaction.exhausted:
+                    raise
                 yield unknown
 
     return _either(each())
@@ -276,7 +286,7 @@ def _acl(section: Section, transaction: Transaction, name: str) -> bool:
 
 def _matches(transaction: Transaction, words: tuple[str, ...]) -> bool:
     transaction.steps += 1
-    if not words or transaction.steps > _MOST_STEPS:
+    if not words or transaction.exhausted:
         raise NotKnown
     fetch, method, ignore_case = words[0], "str", False
     suffix = re.fullmatch(r"(path|url|hdr|req\.hdr)_(beg|end|sub|reg|dir)(\(.*\))?", fetch)

@@ -10,7 +10,7 @@ from kato_balancing.lint.findings import LintError
 from kato_balancing.lint.haproxy_tree import SECTIONS
 from kato_balancing.lint.rule import Program
 
-_NGINX = re.compile(r"[;{}][ \t]*(?:#.*)?$", re.MULTILINE)
+_NGINX = re.compile(r"^[^#\n]*[;{}]", re.MULTILINE)
 
 
 def kind_of(file: str, text: str) -> Program:

@@ -232,7 +232,7 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
     Rule(
         id="nginx-hash-over-one-name",
         title="The ring has one name, whatever addresses that has",
-        severity=Severity.ERROR,
+        severity=Severity.WARNING,
         program=Program.NGINX,
         check=_one_name,
         cure="list one name per replica, or use an SRV record: server NAME service=http resolve",

@@ -10,6 +10,7 @@ from kato_balancing.lint.reading import read_file
 
 _DEEPEST: Final = 10
 _MOST_FILES: Final = 200
+_MOST_CHARACTERS: Final = 3_000_000
 _OF_NO_INTEREST: Final = frozenset(
     {"mime.types", "fastcgi_params", "fastcgi.conf", "uwsgi_params", "scgi_params"}
 )
@@ -22,6 +23,7 @@ class _Reading:
     folder: Path
     root: Path
     files: int = 0
+    characters: int = 0
     chain: list[Path] = field(default_factory=list)
 
 
@@ -68,6 +70,7 @@ def _included(reading: _Reading, include: Node) -> list[Node]:
         reading.files += 1
         name = str(path)
         text = read_file(path)
+        reading.characters += len(text)
         reading.tree.sources[name] = text
         inner = parse(name, text)
         reading.chain.append(path.resolve())
@@ -101,8 +104,8 @@ def _refusal(reading: _Reading, path: Path) -> str | None:
         return "includes itself; nginx does not start"
     if len(reading.chain) > _DEEPEST:
         return f"is included more than {_DEEPEST} files deep"
-    if reading.files >= _MOST_FILES:
-        return f"is one file too many; {_MOST_FILES} are read"
+    if reading.files >= _MOST_FILES or reading.characters > _MOST_CHARACTERS:
+        return f"is too much; up to {_MOST_FILES} files or {_MOST_CHARACTERS:,} characters are read"
     return None
 
 

@@ -30,8 +30,17 @@ class Node:
         """The first argument, or nothing."""
         return self.arguments[0] if self.arguments else ""
 
+    @cached_property
+    def _by_name(self) -> dict[str, list["Node"]]:
+        found: dict[str, list[Node]] = {}
+        for child in self.children:
+            found.setdefault(child.name, []).append(child)
+        return found
+
     def all(self, *names: str) -> list["Node"]:
-        """The directives of these names right inside."""
+        """The directives of these names right inside. The tree is complete by then."""
+        if len(names) == 1:
+            return self._by_name.get(names[0], [])
         return [child for child in self.children if child.name in names]
 
     def get(self, name: str) -> "Node | None":

@@ -210,7 +210,7 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         "give addresses",
         why="nginx does not start while one name is unknown, and keeps the first address for ever: "
         "a replica that comes back with another one is never found.",
-        breaks=NGINX_BASE.replace(" resolve", ""),
+        breaks=NGINX_BASE.replace("8000 resolve", "8000"),
         holds=NGINX_BASE,
         flaws=(1,),
     ),
@@ -221,7 +221,8 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         program=Program.NGINX,
         check=_resolve_needs,
         cure="add zone to the upstream and resolver to it or to http",
-        why="nginx does not start without a zone, and answers 502 without a resolver.",
+        why="nginx does not start: looking names up while it runs needs shared memory and a DNS "
+        "server.",
         breaks=changed(
             NGINX_BASE, "    resolver 127.0.0.11 valid=5s;\n    resolver_timeout 2s;\n", ""
         ),
@@ -293,10 +294,10 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         why="Without shared memory max_fails, max_conns and weights are counted per worker: "
         "max_fails=3 with 8 workers sent 24 requests to a dead server, with a zone 3.",
         breaks=changed(NGINX_BASE, "        zone kato 1m;\n", "")
-        .replace(" resolve", "")
+        .replace("8000 resolve", "8000")
         .replace("kato-0:", "10.0.0.10:")
         .replace("kato-1:", "10.0.0.11:"),
-        holds=NGINX_BASE.replace(" resolve", "")
+        holds=NGINX_BASE.replace("8000 resolve", "8000")
         .replace("kato-0:", "10.0.0.10:")
         .replace("kato-1:", "10.0.0.11:"),
         flaws=(12,),

@@ -9,6 +9,9 @@ from kato_balancing.lint.findings import LintError
 MOST_BYTES: Final = 1_000_000
 """Larger than any balancer's hand-written configuration; a file beyond is refused unread."""
 
+_LONGEST_LINE: Final = 20_000
+"""nginx takes 4,096 characters of a word, HAProxy 16,384 of a line."""
+
 
 def read_file(path: Path) -> str:
     """The file's text. Raises LintError for what is no configuration file."""
@@ -49,6 +52,8 @@ def check_text(name: str, text: str) -> None:
     if len(text) > MOST_BYTES:
         raise LintError(name, _too_large(len(text)))
     for number, line in enumerate(text.split("\n"), 1):
+        if len(line) > _LONGEST_LINE:
+            raise LintError(name, f"a line of {len(line):,} characters; no server takes it", number)
         if any(ord(char) < 32 and char not in "\t\r\f\v" for char in line):
             raise LintError(name, "has control characters; it is not a text file", number)
     if not text.strip():

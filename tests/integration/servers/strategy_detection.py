@@ -24,6 +24,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_): pass
 server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
 server.daemon_threads = True
+server.handle_error = lambda *_: None
 server.serve_forever()
 """
 VERSIONS = ("haproxy:2.6", "haproxy:3.2")

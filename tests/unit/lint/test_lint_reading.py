@@ -23,7 +23,9 @@ def test_the_kind_can_be_stated() -> None:
 
 
 def test_a_version_narrows_what_applies() -> None:
-    bare = changed(NGINX_BASE, "    keepalive_min_timeout 10s;\n", "").replace(" resolve", "")
+    bare = changed(NGINX_BASE, "    keepalive_min_timeout 10s;\n", "").replace(
+        "8000 resolve", "8000"
+    )
     fixed = bare.replace("kato-0", "10.0.0.1").replace("kato-1", "10.0.0.2")
 
     assert {f.rule for f in lint(fixed)} == {"nginx-reload-cuts-clients"}
