@@ -43,12 +43,13 @@ lint: ## ruff and mypy
 	@venv/bin/mypy
 
 test-fast: lint ## lint and every test that needs neither Docker nor Pulumi
-	@$(PY) -m pytest tests/unit tests/components
+	@$(PY) -m pytest --numprocesses auto tests/unit tests/components
 
 test: ## everything, on real parts: Pulumi, Docker, nginx, HAProxy
 	@$(PYTHON) -m dev.toolchain test
 	@$(MAKE) --no-print-directory images lint
-	@$(WITH_TOOLS) $(PY) -m pytest
+	@$(WITH_TOOLS) $(PY) -m pytest --numprocesses auto tests/unit tests/components
+	@$(WITH_TOOLS) $(PY) -m pytest tests/integration
 
 bench: ## speed against plain programs, side by side in one run
 	@$(PYTHON) -m dev.toolchain test

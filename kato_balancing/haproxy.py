@@ -15,7 +15,7 @@ differs from nginx's:
 
 from collections.abc import Iterator
 
-from kato_balancing import haproxy_pools, haproxy_refusals, headers, invariants, kato
+from kato_balancing import chosen, haproxy_pools, haproxy_refusals, headers, invariants, kato
 from kato_balancing.fields import Affinity
 from kato_balancing.haproxy_pools import SESSION, milliseconds
 from kato_balancing.haproxy_refusals import requests
@@ -198,7 +198,7 @@ def _clients(balancer: Balancer) -> Section:
             *_forwarded(balancer),
             *_routes(balancer),
         ],
-        comment="Clients.",
+        comment=f"Clients.\n{chosen.routes(balancer, haproxy_pools.PROGRAM)}",
     )  # fmt: skip
 
 

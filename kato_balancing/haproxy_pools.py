@@ -1,17 +1,18 @@
 """Model → HAProxy backends: who is asked, how it is found, probed and kept from overload."""
 
-import ipaddress
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from kato_balancing import headers, invariants
+from kato_balancing import chosen, headers, invariants
 from kato_balancing.fields import Affinity, Balancing, SameSite
 from kato_balancing.haproxy_identity import cookie_value, ring_weights, server_ids
 from kato_balancing.haproxy_refusals import QUIET_LOOKUP, requests
 from kato_balancing.haproxy_syntax import Line, Section, line, section
 from kato_balancing.model import ActiveHealth, Balancer, Pool, Server
 from kato_balancing.targets import Version
+
+PROGRAM = "haproxy"
 
 POOL, SPREAD, EVENTS, CANARY = "kato", "kato_spread", "kato_events", "kato_canary"
 SESSION = "txn.kato_session"
@@ -81,10 +82,13 @@ def _method(balancer: Balancer, backend: Backend) -> Iterator[Line]:
     hashed = {Affinity.SESSION: f"var({SESSION})", Affinity.CLIENT_IP: "src"}
     if balancer.affinity in hashed and backend.name != SPREAD:
         # A request without the key is spread over all servers.
-        yield line("balance", "hash", hashed[balancer.affinity])
+        comment = chosen.method(balancer, PROGRAM)
+        yield line("balance", "hash", hashed[balancer.affinity], comment=comment)
         yield line("hash-type", "consistent", "crc32", "avalanche")
     else:
-        yield line("balance", "leastconn" if backend.by_least_connections else "roundrobin")
+        comment = chosen.method(balancer, PROGRAM) if balancer.affinity is Affinity.NONE else ""
+        method = "leastconn" if backend.by_least_connections else "roundrobin"
+        yield line("balance", method, comment=comment)
     if balancer.affinity is Affinity.COOKIE:
         yield _cookie(balancer)
     if backend.pool.backups:
@@ -163,8 +167,12 @@ def _servers(balancer: Balancer, backend: Backend, version: Version) -> Iterator
         )  # fmt: skip
         return
     ids, weights = server_ids(backend.pool), ring_weights(backend.pool)
+    comment = chosen.servers(balancer, backend.pool, PROGRAM)
     for server in backend.pool.servers:
-        yield _server(balancer, backend, version, server, (ids[server.name], weights[server.name]))
+        numbers = ids[server.name], weights[server.name]
+        written = _server(balancer, backend, version, server, numbers)
+        yield replace(written, comment=comment)
+        comment = ""
 
 
 def _server(
@@ -182,7 +190,7 @@ def _server(
         words.append("backup")
     if server.draining:
         words.append("disabled")
-    if not is_address(server.host):
+    if not chosen.is_address(server.host):
         words += _looked_up(balancer, _at_start(version))
     return line(*words)
 
@@ -243,15 +251,6 @@ def purges(idle: int) -> int:
 def milliseconds(seconds: float) -> str:
     """A time as HAProxy reads it, at least 1 ms."""
     return f"{max(1, round(seconds * 1000))}ms"
-
-
-def is_address(host: str) -> bool:
-    """True for an IP address, False for a name."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def bracketed(host: str) -> str:

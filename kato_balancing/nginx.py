@@ -5,7 +5,7 @@ What a version can't do is refused (UnsupportedFeature), never left out.
 
 from collections.abc import Iterator
 
-from kato_balancing import headers, invariants, kato, nginx_pools, nginx_refusals
+from kato_balancing import chosen, headers, invariants, kato, nginx_pools, nginx_refusals
 from kato_balancing.model import Balancer
 from kato_balancing.nginx_pools import bracketed, seconds, whole_seconds
 from kato_balancing.nginx_syntax import Directive, block, directive, text
@@ -228,6 +228,7 @@ def _public_server(balancer: Balancer) -> Directive:
     inside.append(
         block(
             "location", "/",
+            comment=chosen.routes(balancer, nginx_pools.PROGRAM),
             inside=[
                 directive("limit_conn", "kato_requests", _requests(balancer)),
                 directive("proxy_pass", f"http://{target}"),

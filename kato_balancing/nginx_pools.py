@@ -1,15 +1,16 @@
 """The upstreams of an nginx configuration, and which of them a request goes to."""
 
 import hashlib
-import ipaddress
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from kato_balancing import invariants
+from kato_balancing import chosen, invariants
 from kato_balancing.fields import Affinity, Balancing
 from kato_balancing.model import Balancer, Pool, Server
 from kato_balancing.nginx_syntax import Directive, block, directive
+
+PROGRAM = "nginx"
 
 RING_WEIGHT = 10
 """nginx puts 160 points on its ring per unit of weight; ten units a server bring the fullest
@@ -44,7 +45,8 @@ def upstreams(balancer: Balancer) -> Iterator[Directive]:
         yield from (_upstream(balancer, one) for one in _of_pool(balancer, name, pool))
     if has_backup_pool(balancer):
         # A hash upstream takes no "backup" server.
-        servers = tuple(_server(balancer, s, backup=False) for s in balancer.pool.backups)
+        backups = [s.model_copy(update={"backup": False}) for s in balancer.pool.backups]
+        servers = _servers(balancer, backups, balancer.pool)
         yield _upstream(balancer, _Upstream(BACKUP, (_hash(balancer),), servers, learns=False))
 
 
@@ -101,11 +103,7 @@ def whole_seconds(value: float) -> str:
 
 def _of_pool(balancer: Balancer, name: str, pool: Pool) -> Iterator[_Upstream]:
     apart = balancer.affinity in _HASH_KEY
-    servers = tuple(
-        _server(balancer, server, backup=server.backup)
-        for server in pool.servers
-        if not (apart and server.backup)
-    )
+    servers = _servers(balancer, [s for s in pool.servers if not (apart and s.backup)], pool)
     if pool.discovery is not None:
         servers = (
             directive(
@@ -113,7 +111,9 @@ def _of_pool(balancer: Balancer, name: str, pool: Pool) -> Iterator[_Upstream]:
                 *_health(balancer, weight=1),
             ),
         )  # fmt: skip
-    least = (directive("least_conn"),) if balancer.balancing is Balancing.LEAST_CONNECTIONS else ()
+    least: tuple[Directive, ...] = ()
+    if balancer.balancing is Balancing.LEAST_CONNECTIONS:
+        least = (directive("least_conn", comment=_without_affinity(balancer)),)
     if not apart:
         yield _Upstream(name, least, servers, learns=False)
         return
@@ -122,8 +122,13 @@ def _of_pool(balancer: Balancer, name: str, pool: Pool) -> Iterator[_Upstream]:
         yield _Upstream(name + SPREAD, least, servers, learns=False)
 
 
+def _without_affinity(balancer: Balancer) -> str:
+    return chosen.method(balancer, PROGRAM) if balancer.affinity is Affinity.NONE else ""
+
+
 def _hash(balancer: Balancer) -> Directive:
-    return directive("hash", _HASH_KEY[balancer.affinity], "consistent")
+    comment = chosen.method(balancer, PROGRAM)
+    return directive("hash", _HASH_KEY[balancer.affinity], "consistent", comment=comment)
 
 
 def _upstream(balancer: Balancer, upstream: _Upstream) -> Directive:
@@ -138,6 +143,7 @@ def _upstream(balancer: Balancer, upstream: _Upstream) -> Directive:
             directive("keepalive", balancer.keep_alive.connections),
             directive("keepalive_timeout", seconds(balancer.keep_alive.idle)),
         ],
+        comment="" if upstream.method else _without_affinity(balancer),
     )
 
 
@@ -161,7 +167,15 @@ def _stickiness(balancer: Balancer, upstream: _Upstream) -> Iterator[Directive]:
         )  # fmt: skip
 
 
-def _server(balancer: Balancer, server: Server, *, backup: bool) -> Directive:
+def _servers(balancer: Balancer, servers: Sequence[Server], pool: Pool) -> tuple[Directive, ...]:
+    comment = chosen.servers(balancer, pool, PROGRAM)
+    return tuple(
+        _server(balancer, server, comment if index == 0 else "")
+        for index, server in enumerate(servers)
+    )
+
+
+def _server(balancer: Balancer, server: Server, comment: str) -> Directive:
     arguments = [
         f"{bracketed(server.host)}:{server.port}",
         *_health(balancer, weight=server.weight),
@@ -172,11 +186,11 @@ def _server(balancer: Balancer, server: Server, *, backup: bool) -> Directive:
         # Without a table of owners nobody is bound to a server that drains.
         bound = balancer.affinity is Affinity.COOKIE or balancer.learned is not None
         arguments.append("drain" if bound else "down")
-    elif backup:
+    elif server.backup:
         arguments.append("backup")
-    if balancer.resolver is not None and not _is_address(server.host):
+    if balancer.resolver is not None and not chosen.is_address(server.host):
         arguments.append("resolve")
-    return directive("server", *arguments)
+    return directive("server", *arguments, comment=comment)
 
 
 def _health(balancer: Balancer, *, weight: int) -> Sequence[str]:
@@ -192,11 +206,3 @@ def _health(balancer: Balancer, *, weight: int) -> Sequence[str]:
 def _route(server: Server) -> str:
     """A cookie's value: it follows from the name, and tells nothing about the address."""
     return hashlib.sha256(server.name.encode()).hexdigest()[:16]
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -8,7 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-_ALLOW: Final = re.compile(r"#\s*kato-lb lint: allow\s+([a-z0-9][a-z0-9, -]*)")
+from kato_balancing.chosen import ALLOW
+
+_ALLOW: Final = re.compile(rf"#\s*{ALLOW}\s+([a-z0-9][a-z0-9, -]*)")
 
 
 def allowed(sources: Mapping[str, str]) -> set[tuple[str, int, str]]:

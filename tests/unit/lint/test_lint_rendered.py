@@ -1,47 +1,26 @@
-"""What this project renders has no findings, but for what its settings ask for in so many words."""
+"""What this project renders has no findings: what a setting asks for is named in the file."""
 
 from pathlib import Path
 
 import pytest
 
 from kato_balancing import haproxy, nginx
-from kato_balancing.lint import Finding, lint
+from kato_balancing.lint import lint
 from kato_balancing.model import Balancer
 
 UNIT = Path(__file__).parents[1]
 GOLDEN = sorted([*UNIT.glob("balancing/golden/*.conf"), *UNIT.glob("haproxy/golden/*.cfg")])
 
-ASKED_FOR = {
-    "no-session-affinity": "affinity NONE",
-    "hash-by-client-address": "affinity CLIENT_IP",
-    "weights-unequal": "weights that differ",
-    "status-open": "no private paths",
-}
-"""Findings that follow from a setting, by the setting."""
-
-
-def unasked(text: str) -> list[Finding]:
-    """Findings that no setting explains."""
-    return [finding for finding in lint(text) if finding.rule.partition("-")[2] not in ASKED_FOR]
-
-
 @pytest.mark.parametrize("file", GOLDEN, ids=lambda file: file.name)
-def test_a_golden_file_has_no_finding_that_nobody_asked_for(file: Path) -> None:
-    assert unasked(file.read_text()) == []
-
-
-@pytest.mark.parametrize(
-    "file",
-    [file for file in GOLDEN if file.name.startswith(("session", "learned", "canary", "active"))
-     and "addresses" not in file.name],
-    ids=lambda file: file.name,
-)  # fmt: skip
-def test_a_golden_file_of_the_session_hash_has_none_at_all(file: Path) -> None:
+def test_a_golden_file_has_no_finding(file: Path) -> None:
     assert lint(file.read_text()) == []
 
 
 SETTINGS = {
     "plain": {},
+    "no affinity": {"affinity": "NONE"},
+    "by address": {"affinity": "CLIENT_IP"},
+    "nothing private": {"private_paths": []},
     "busy": {"limits": {"workers": 4, "balancers": 2}, "keep_alive": {"connections": 8}},
     "fewer tries": {"retry": {"tries": 1, "window": 2}},
     "no websockets": {"limits": {"websockets": 0}},
@@ -49,6 +28,11 @@ SETTINGS = {
     "another prefix of private paths": {"private_paths": ["/status", "/x"]},
 }
 POOLS = {
+    "weights": [
+        {"name": "kato-0", "host": "192.0.2.10", "weight": 3},
+        {"name": "kato-1", "host": "192.0.2.11"},
+    ],
+    "names": [{"name": f"kato-{i}", "host": f"kato-{i}.example.com"} for i in range(3)],
     "one": [{"name": "kato-0", "host": "192.0.2.10"}, {"name": "kato-1", "host": "192.0.2.11"}],
     "backup": [
         {"name": "kato-0", "host": "192.0.2.10"},
@@ -79,3 +63,13 @@ def test_a_rendered_haproxy_file_has_none(settings, pool, version) -> None:
     model = Balancer.of({"pool": {"servers": POOLS[pool]}, **SETTINGS[settings]})
 
     assert lint(haproxy.render(model, version)) == []
+
+
+def test_what_was_not_chosen_is_still_found() -> None:
+    servers = POOLS["one"]
+    chosen = nginx.render(
+        Balancer.of({"pool": {"servers": servers}, "affinity": "NONE"}), (1, 30, 4)
+    )
+    silent = "\n".join(line for line in chosen.splitlines() if "kato-lb lint" not in line)
+
+    assert [finding.rule for finding in lint(silent)] == ["nginx-no-session-affinity"]
