@@ -1,11 +1,10 @@
-"""Who a server is to HAProxy: its id on the ring, its weight there, its cookie.
+"""Who a server is to HAProxy: its id on the ring and its weight there.
 
-All three follow from the server's name and weight alone, never from its place in the list:
+Both follow from the server's name and weight alone, never from its place in the list:
 HAProxy numbers servers without an ``id`` by position, and then a server that leaves the list
 moves the sessions of others.
 """
 
-import hashlib
 import zlib
 
 from kato_balancing.model import Pool
@@ -42,12 +41,6 @@ def ring_weights(pool: Pool) -> dict[str, int]:
     as HAProxy allows. Weights above 16 leave the lightest servers few points."""
     factor = HEAVIEST // max(server.weight for server in pool.servers)
     return {server.name: server.weight * factor for server in pool.servers}
-
-
-def cookie_value(name: str) -> str:
-    """What the cookie says instead of the server's name: stable, the same in every balancer, and
-    of no use to find the server."""
-    return hashlib.sha256(f"kato server {name}".encode()).hexdigest()[:16]
 
 
 def _id(name: str, attempt: int) -> int:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from kato_balancing import chosen, headers, invariants
+from kato_balancing.cookies import cookie_value
 from kato_balancing.fields import Affinity, Balancing, SameSite
-from kato_balancing.haproxy_identity import cookie_value, ring_weights, server_ids
+from kato_balancing.haproxy_identity import ring_weights, server_ids
 from kato_balancing.haproxy_refusals import QUIET_LOOKUP, requests
 from kato_balancing.haproxy_syntax import Line, Section, line, section
 from kato_balancing.model import ActiveHealth, Balancer, Pool, Server

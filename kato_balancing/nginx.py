@@ -160,7 +160,12 @@ def _maps(balancer: Balancer) -> Iterator[Directive]:
             ("~^(?:GET|HEAD|OPTIONS)$", "1"),
             ("default", "0"),
         )
-        yield _map("$kato_idempotent$kato_sent", "$kato_final", ("01", "1"), ("default", "0"))
+        yield _map(
+            "$kato_idempotent$kato_sent:$upstream_status", "$kato_final",
+            ("~^01:.*504$", "504"), ("~^01:", "502"), ("~^11:.*504$", "504"), ("default", ""),
+            comment="What no backup server may repeat: a POST that was sent, an answer that was "
+            "waited for.",
+        )  # fmt: skip
     if balancer.reveal_servers:
         yield _map(
             _header(headers.REVEAL_REQUEST_HEADER), "$kato_reveal",
@@ -190,13 +195,18 @@ _LOG_FIELDS = {
 """Fields of the access log; lists when several servers were tried, as nginx writes them."""
 
 
+_LOG_BUFFER = "4k"
+"""Lines are written together, at the latest after a second; no more than a pipe takes at once, so
+that two workers' lines never mix."""
+
+
 def _log(balancer: Balancer) -> Iterator[Directive]:
     if not balancer.access_log:
         yield directive("access_log", "off")
         return
     fields = ",".join(f'"{name}":"{value}"' for name, value in _LOG_FIELDS.items())
     yield directive("log_format", "kato", "escape=json", "{" + fields + "}")
-    yield directive("access_log", "/dev/stdout", "kato")
+    yield directive("access_log", "/dev/stdout", "kato", f"buffer={_LOG_BUFFER}", "flush=1s")
 
 
 def _public_server(balancer: Balancer) -> Directive:
@@ -224,7 +234,7 @@ def _public_server(balancer: Balancer) -> Directive:
     inside += _response_headers(balancer)
     inside.append(directive("error_page", 503, "@busy"))
     if nginx_pools.has_backup_pool(balancer):
-        inside.append(directive("error_page", 502, 504, "@backup"))
+        inside.append(directive("error_page", 502, 504, "=", "@backup"))
     inside.append(
         block(
             "location", "/",
@@ -302,7 +312,10 @@ def _backup_location(balancer: Balancer) -> Directive:
     return block(
         "location", "@backup",
         inside=[
-            block("if", "($kato_final)", inside=[directive("return", 502)]),
+            *(
+                block("if", "($kato_final", "=", f"{status})", inside=[directive("return", status)])
+                for status in (502, 504)
+            ),
             directive("limit_conn", "kato_requests", _requests(balancer)),
             directive("proxy_pass", f"http://{nginx_pools.BACKUP}"),
         ],

@@ -1,11 +1,11 @@
 """The upstreams of an nginx configuration, and which of them a request goes to."""
 
-import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kato_balancing import chosen, invariants
+from kato_balancing.cookies import cookie_value
 from kato_balancing.fields import Affinity, Balancing
 from kato_balancing.model import Balancer, Pool, Server
 from kato_balancing.nginx_syntax import Directive, block, directive
@@ -181,7 +181,7 @@ def _server(balancer: Balancer, server: Server, comment: str) -> Directive:
         *_health(balancer, weight=server.weight),
     ]
     if balancer.affinity is Affinity.COOKIE:
-        arguments.append(f"route={_route(server)}")
+        arguments.append(f"route={cookie_value(server.name)}")
     if server.draining:
         # Without a table of owners nobody is bound to a server that drains.
         bound = balancer.affinity is Affinity.COOKIE or balancer.learned is not None
@@ -201,8 +201,3 @@ def _health(balancer: Balancer, *, weight: int) -> Sequence[str]:
         f"max_fails={passive.failures}",
         f"fail_timeout={whole_seconds(passive.window)}",
     )
-
-
-def _route(server: Server) -> str:
-    """A cookie's value: it follows from the name, and tells nothing about the address."""
-    return hashlib.sha256(server.name.encode()).hexdigest()[:16]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-_BARE = re.compile(r"[A-Za-z0-9_./:$=@,*^~-]+|\(\$\w+\)")
+_BARE = re.compile(r"[A-Za-z0-9_./:$=@,*^~-]+|\(\$\w+\)?|\d+\)")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f]")
 _INDENT = "    "
 

@@ -1,6 +1,7 @@
 """What the rendered file says, read back by an independent parser."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -107,10 +108,12 @@ def test_backup_servers_of_a_ring_have_a_ring_of_their_own(make: Callable[..., B
         "server spare:8000 weight=10 max_fails=2 fail_timeout=5s"
     ]
     assert not [line for line in _upstream(http, "kato") if "spare" in line]
-    assert public.one("error_page", "502").arguments == ("502", "504", "@backup")
+    assert public.one("error_page", "502").arguments == ("502", "504", "=", "@backup")
     assert [node.words for node in backup.walk()] == [
-        "if $kato_final",
+        "if $kato_final = 502",
         "return 502",
+        "if $kato_final = 504",
+        "return 504",
         "limit_conn kato_requests 377",
         "proxy_pass http://kato_backup",
     ]
@@ -118,10 +121,25 @@ def test_backup_servers_of_a_ring_have_a_ring_of_their_own(make: Callable[..., B
 
 def test_a_post_that_was_sent_never_reaches_a_backup_server(make: Callable[..., Balancer]) -> None:
     http = _http(make([*SERVERS, SPARE]))
-    final = http.one("map", "$kato_idempotent$kato_sent", "$kato_final")
+    final = http.one("map", "$kato_idempotent$kato_sent:$upstream_status", "$kato_final")
     idempotent = http.one("map", "$request_method", "$kato_idempotent")
 
-    assert [node.words for node in final.block or ()] == ["01 1", "default 0"]
+    rules = [(re.compile(node.name[1:]), node.arguments[0]) for node in (final.block or ())[:-1]]
+    seen = {
+        text: next((status for rule, status in rules if rule.search(text)), "")
+        for text in ("00:502", "10:502", "01:502", "01:502, 504", "11:502", "11:504", "10:504, 502")
+    }
+    assert seen == {
+        # nothing was sent, or the request may be repeated: a backup server is asked
+        "00:502": "",
+        "10:502": "",
+        "11:502": "",
+        "10:504, 502": "",
+        # a POST that was sent, and an answer that was waited for
+        "01:502": "502",
+        "01:502, 504": "504",
+        "11:504": "504",
+    }
     assert [node.words for node in idempotent.block or ()] == [
         "~^(?:GET|HEAD|OPTIONS)$ 1",
         "default 0",

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kato_balancing import haproxy_identity
-from kato_balancing.haproxy_identity import IDS, cookie_value, ring_weights, server_ids
+from kato_balancing.cookies import cookie_value
+from kato_balancing.haproxy_identity import IDS, ring_weights, server_ids
 from kato_balancing.haproxy_pools import purges
 from kato_balancing.model import Pool, Server
 

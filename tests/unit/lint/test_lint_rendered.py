@@ -11,6 +11,7 @@ from kato_balancing.model import Balancer
 UNIT = Path(__file__).parents[1]
 GOLDEN = sorted([*UNIT.glob("balancing/golden/*.conf"), *UNIT.glob("haproxy/golden/*.cfg")])
 
+
 @pytest.mark.parametrize("file", GOLDEN, ids=lambda file: file.name)
 def test_a_golden_file_has_no_finding(file: Path) -> None:
     assert lint(file.read_text()) == []
