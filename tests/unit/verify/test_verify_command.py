@@ -91,18 +91,34 @@ def test_help_explains(capsys, words):
     assert "verify" in capsys.readouterr().out
 
 
+IN_THE_FOREGROUND = """
+import signal, sys
+from kato_balancing.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main(sys.argv[1:]))
+"""
+"""Python leaves SIGINT ignored where it was when it started, as in a background job."""
+
+
 def test_ctrl_c_is_130_and_leaves_no_sessions():
     balancer = FakeBalancer()
     with served(balancer) as url:
         options = ["--check", "keep-alive", "--connections", "3", "--interval", "60"]
-        command = [sys.executable, "-m", "kato_balancing.cli", "verify", url, *options]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            limit = time.monotonic() + 20
-            while sum(map(len, balancer.memories.values())) < 3:
-                assert time.monotonic() < limit, "the command sent nothing for 20 s"
-                time.sleep(0.01)
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=20)
+        command = [sys.executable, "-c", IN_THE_FOREGROUND, "verify", url, *options]
+        with subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            try:
+                limit = time.monotonic() + 20
+                while sum(map(len, balancer.memories.values())) < 3:
+                    assert time.monotonic() < limit, "the command sent nothing for 20 s"
+                    time.sleep(0.01)
+                process.send_signal(signal.SIGINT)
+                out, err = process.communicate(timeout=20)
+            finally:
+                process.kill()
     assert process.returncode == 130
     assert out == b""
     assert b"stopped" in err
