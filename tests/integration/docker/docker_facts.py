@@ -28,10 +28,15 @@ def kill_process(container: str) -> None:
     os.kill(int(inspect(container)["State"]["Pid"]), signal.SIGKILL)
 
 
+def started_at(container: str) -> str:
+    """When the container's present process was started."""
+    return str(inspect(container)["State"]["StartedAt"])
+
+
 def healthy(container: str) -> bool:
     """True when the engine's own check of the container succeeds."""
     state = inspect(container)["State"]
-    return bool(state["Running"]) and state["Health"]["Status"] == "healthy"
+    return state["Status"] == "running" and state["Health"]["Status"] == "healthy"
 
 
 def access_log(container: str) -> Iterator[dict[str, str]]:
