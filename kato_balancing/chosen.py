@@ -4,10 +4,9 @@ Whoever sets affinity NONE has chosen it. The file carries a comment that names 
 the linter lets it be; a file in which the same stands by accident has no such comment.
 """
 
-import ipaddress
-
 from kato_balancing import kato
 from kato_balancing.fields import Affinity
+from kato_balancing.hosts import is_address
 from kato_balancing.model import Balancer, Pool
 
 ALLOW = "kato-lb lint: allow"
@@ -40,15 +39,6 @@ def routes(balancer: Balancer, program: str) -> str:
     if kato.PRIVATE_PATHS[0] in balancer.private_paths:
         return ""
     return _comment(program, f"{kato.PRIVATE_PATHS[0]} is not a private path", "status-open")
-
-
-def is_address(host: str) -> bool:
-    """False for a name, which somebody has to look up."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _comment(program: str, what: str, rule: str) -> str:

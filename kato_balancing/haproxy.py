@@ -20,6 +20,7 @@ from kato_balancing.fields import Affinity
 from kato_balancing.haproxy_pools import SESSION, milliseconds
 from kato_balancing.haproxy_refusals import requests
 from kato_balancing.haproxy_syntax import Line, Section, line, section, text
+from kato_balancing.hosts import bracketed
 from kato_balancing.model import Balancer, Tls
 from kato_balancing.targets import UnsupportedFeature, Version, show
 
@@ -149,7 +150,7 @@ def _resolvers(balancer: Balancer) -> Iterator[Section]:
     yield section(
         "resolvers", haproxy_pools.RESOLVERS,
         inside=[
-            line("nameserver", "dns", f"{haproxy_pools.bracketed(resolver.address)}:53"),
+            line("nameserver", "dns", f"{bracketed(resolver.address)}:53"),
             line("accepted_payload_size", 8192),
             line("resolve_retries", 3),
             line("timeout", "resolve", milliseconds(resolver.valid)),

@@ -10,6 +10,7 @@ from kato_balancing.fields import Affinity, Balancing, SameSite
 from kato_balancing.haproxy_identity import ring_weights, server_ids
 from kato_balancing.haproxy_refusals import QUIET_LOOKUP, requests
 from kato_balancing.haproxy_syntax import Line, Section, line, section
+from kato_balancing.hosts import bracketed, is_address
 from kato_balancing.model import ActiveHealth, Balancer, Pool, Server
 from kato_balancing.targets import Version
 
@@ -191,7 +192,7 @@ def _server(
         words.append("backup")
     if server.draining:
         words.append("disabled")
-    if not chosen.is_address(server.host):
+    if not is_address(server.host):
         words += _looked_up(balancer, _at_start(version))
     return line(*words)
 
@@ -252,11 +253,6 @@ def purges(idle: int) -> int:
 def milliseconds(seconds: float) -> str:
     """A time as HAProxy reads it, at least 1 ms."""
     return f"{max(1, round(seconds * 1000))}ms"
-
-
-def bracketed(host: str) -> str:
-    """The host as it stands before a port."""
-    return f"[{host}]" if ":" in host else host
 
 
 def plain_path(path: str) -> str:

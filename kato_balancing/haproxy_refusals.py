@@ -1,10 +1,10 @@
 """What HAProxy, or a version of it, can't do: refused by the setting's path, with the cure."""
 
-import ipaddress
 from collections.abc import Callable, Iterator
 
 from kato_balancing import invariants
 from kato_balancing.fields import Affinity
+from kato_balancing.hosts import is_address
 from kato_balancing.model import Balancer, PassiveHealth, Timeouts
 from kato_balancing.targets import Feature, UnsupportedFeature, Version, show
 
@@ -93,11 +93,7 @@ def _discovery(balancer: Balancer, version: Version) -> Iterator[_Refusal]:
 
 
 def _resolver(balancer: Balancer, _: Version) -> Iterator[_Refusal]:
-    if balancer.resolver is None:
-        return
-    try:
-        ipaddress.ip_address(balancer.resolver.address)
-    except ValueError:
+    if balancer.resolver is not None and not is_address(balancer.resolver.address):
         yield "resolver.address", "HAProxy needs the DNS server's IP address, not its name"
 
 

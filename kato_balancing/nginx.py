@@ -6,8 +6,9 @@ What a version can't do is refused (UnsupportedFeature), never left out.
 from collections.abc import Iterator
 
 from kato_balancing import chosen, headers, invariants, kato, nginx_pools, nginx_refusals
+from kato_balancing.hosts import bracketed
 from kato_balancing.model import Balancer
-from kato_balancing.nginx_pools import bracketed, seconds, whole_seconds
+from kato_balancing.nginx_pools import seconds, whole_seconds
 from kato_balancing.nginx_syntax import Directive, block, directive, text
 from kato_balancing.targets import Version, show
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from kato_balancing import chosen, invariants
 from kato_balancing.cookies import cookie_value
 from kato_balancing.fields import Affinity, Balancing
+from kato_balancing.hosts import bracketed, is_address
 from kato_balancing.model import Balancer, Pool, Server
 from kato_balancing.nginx_syntax import Directive, block, directive
 
@@ -82,11 +83,6 @@ def choices(balancer: Balancer) -> Iterator[Directive]:
 def has_backup_pool(balancer: Balancer) -> bool:
     """True when the backup servers stand in an upstream of their own."""
     return balancer.affinity in _HASH_KEY and bool(balancer.pool.backups)
-
-
-def bracketed(host: str) -> str:
-    """The host as it stands before a port."""
-    return f"[{host}]" if ":" in host else host
 
 
 def seconds(value: float) -> str:
@@ -188,7 +184,7 @@ def _server(balancer: Balancer, server: Server, comment: str) -> Directive:
         arguments.append("drain" if bound else "down")
     elif server.backup:
         arguments.append("backup")
-    if balancer.resolver is not None and not chosen.is_address(server.host):
+    if balancer.resolver is not None and not is_address(server.host):
         arguments.append("resolve")
     return directive("server", *arguments, comment=comment)
 
