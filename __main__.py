@@ -2,38 +2,32 @@
 
 import pulumi
 
+import stack_settings
 from kato_balancing import images
 from kato_balancing.problems import InvalidInput
-from stack_settings import StackSettings
 
 try:
-    settings = StackSettings.of(pulumi.Config())
+    stack = stack_settings.read(pulumi.Config())
 except InvalidInput as error:
     raise pulumi.RunError(
         f"The stack's settings are refused; nothing was changed.\n{error}"
     ) from None
-image = images.parse(settings.backend["image"])
 
-what_runs = f"KATO {settings.backend['image']}"
-if image.is_stand_in:
+kato = stack.images["katoImage"]
+what_runs = f"KATO {kato}"
+if images.parse(kato).is_stand_in:
     what_runs = (
-        f"the KATO stand-in ({settings.backend['image']}), not KATO: it answers and loses "
+        f"the KATO stand-in ({kato}), not KATO: it answers and loses "
         "updates like KATO, but learns and predicts nothing"
     )
     pulumi.log.warn(f"This stack runs {what_runs}.")
-elif "clickhouse" not in settings.stores:
+elif not stack.has_clickhouse:
     pulumi.log.warn(
         "KATO without ClickHouse can't observe or predict: set clickhouse to {host: ...} or "
         "{schemaFile: ...}."
     )
-redis = settings.stores["redis"]
-pulumi.log.info(
-    f"Images: {settings.backend['image']}, {settings.balancer['image']}, "
-    f"{redis.get('image', 'an existing Redis')}"
-)
+pulumi.log.info(f"Images: {', '.join(stack.images.values())}")
 
-backend, balancer = settings.build()
-
-pulumi.export("url", balancer.url)
+for name, value in stack.build().items():
+    pulumi.export(name, value)
 pulumi.export("runs", what_runs)
-pulumi.export("servers", backend.servers)

@@ -7,9 +7,10 @@ import pulumi_docker as docker
 
 from kato_balancing.model import Balancer
 
-from .balancer_inputs import CERTIFICATE, KEY, BalancerInputs
+from .balancer_inputs import BalancerInputs
+from .balancer_programs import CERTIFICATE, FOLDER, KEY
 from .containers import Service, container, once_healthy
-from .live_configuration import FOLDER, Program, live_configuration, watching
+from .live_configuration import live_configuration, watching
 
 _STOP_MARGIN_SECONDS = 5
 _UNPRIVILEGED = "10001:10001"
@@ -19,16 +20,14 @@ def balancer_container(
     name: str,
     inputs: BalancerInputs,
     *,
-    program: Program,
-    file: str,
-    health_path: str,
     parent: pulumi.Resource,
 ) -> pulumi.Output[str]:
     """Declare the container and its configuration; the URL, known once it is healthy."""
     child = pulumi.ResourceOptions(parent=parent)
+    program = inputs.program
     given: Any = inputs.all_servers
     text = pulumi.Output.all(**given).apply(inputs.configuration)
-    files: dict[str, pulumi.Input[str]] = {file: text}
+    files: dict[str, pulumi.Input[str]] = {program.file: text}
     if inputs.tls is not None:
         files[CERTIFICATE] = inputs.tls.certificate
         files[KEY] = pulumi.Output.secret(inputs.tls.key)
@@ -57,7 +56,7 @@ def balancer_container(
                     ip=inputs.publish.address,
                 )
             ],
-            health=["CMD-SHELL", _health(rules, health_path)],
+            health=["CMD-SHELL", _health(rules, program.renderer.HEALTH_PATH)],
             stop_signal=program.stop_signal,
             stop_seconds=rules.drain.seconds + _STOP_MARGIN_SECONDS,
             user=_UNPRIVILEGED,

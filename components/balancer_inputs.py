@@ -1,7 +1,7 @@
 """What a balancer component takes, whichever program it runs; checked before anything is made."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, NotRequired, Protocol, Self, TypedDict
+from typing import Annotated, Any, ClassVar, NotRequired, Self, TypedDict
 
 import pulumi
 from pydantic import Field, model_validator
@@ -11,16 +11,14 @@ from kato_balancing.fields import Frozen, ImageReference, IpAddress, Port, refus
 from kato_balancing.model import Balancer
 from kato_balancing.problems import Problem
 
+from .balancer_programs import CERTIFICATE, CURRENT, KEY, Program
 from .balancing_args import BalancedServer, BalancerRules
 from .inputs import Text, attributed, checked, is_plain, refuse
-from .live_configuration import CURRENT
 from .process_args import KatoProcessSettings
+from .tls_args import TlsFiles
 
 DOCKER_RESOLVER = "127.0.0.11"
 """Docker's own DNS server, in every container on a network of the user's."""
-
-CERTIFICATE, KEY = "tls.crt", "tls.key"
-"""Names of the TLS files beside the configuration."""
 
 ANY_SERVER = ({"name": "any", "host": "192.0.2.1"},)
 """Stands for servers that are not known yet, so that everything else can be checked."""
@@ -33,15 +31,6 @@ class Publication(TypedDict):
     """Port of the host. Defaults to 8080."""
     address: NotRequired[str]
     """Address of the host. Defaults to 127.0.0.1: this machine only."""
-
-
-class TlsFiles(TypedDict):
-    """TLS towards the clients. A new certificate reaches the running balancer by a reload."""
-
-    certificate: pulumi.Input[str]
-    """The certificate and its chain, PEM."""
-    key: pulumi.Input[str]
-    """The private key, PEM; treated as a secret."""
 
 
 class CanaryPool(TypedDict):
@@ -96,18 +85,10 @@ class _Canary(Frozen):
     share: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 
 
-class Renderer(Protocol):
-    """A module that renders the model for one program."""
-
-    def render(self, balancer: Balancer, version: targets.Version) -> str:
-        """The program's configuration; raises UnsupportedFeature."""
-
-
 class BalancerInputs(Frozen):
     """The inputs with every default. A balancer's own class says which program renders them."""
 
-    default_image: ClassVar[str]
-    renderer: ClassVar[Renderer]
+    program: ClassVar[Program]
 
     servers: Any
     network: Text | None = None
@@ -132,7 +113,7 @@ class BalancerInputs(Frozen):
     @property
     def image_used(self) -> str:
         """The image that runs."""
-        return self.image or self.default_image
+        return self.image or self.program.image
 
     @property
     def url(self) -> str:
@@ -155,7 +136,7 @@ class BalancerInputs(Frozen):
             return attributed("version", lambda: targets.parse_version(stated))
         found = images.parse(self.image_used).version
         if found is None:
-            example = images.parse(self.default_image).tag
+            example = images.parse(self.program.image).tag
             rule = f"is required when the image's tag states none, for example {example}"
             raise refuse([Problem("version", rule)])
         return found
@@ -179,7 +160,7 @@ class BalancerInputs(Frozen):
         """The rendered file for these servers of each pool."""
         balancer, version = self.balancer(servers), self.target()
         try:
-            return self.renderer.render(balancer, version)
+            return self.program.renderer.render(balancer, version)
         except targets.UnsupportedFeature as error:
             # The resolver is not an input: Docker's is used where the version can.
             path = "version" if error.path in ("version", "resolver") else _property_of(error.path)

@@ -1,31 +1,16 @@
 """KatoDataStores: Redis, ClickHouse and Qdrant as containers, or the addresses of existing ones."""
 
-import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, NotRequired, Optional, Self, TypedDict
+from typing import Any, NotRequired, Optional, TypedDict
 
 import pulumi
 import pulumi_docker as docker
-from pydantic import AfterValidator, Field, model_validator
 
-from kato_balancing.fields import (
-    Frozen,
-    Host,
-    ImageReference,
-    Port,
-    refused,
-    refused_at,
-)
+from kato_balancing.fields import Frozen
 
 from .containers import Service, container, once_healthy
-from .inputs import Later, Text, checked
-
-REDIS_IMAGE = "redis:8.0"
-CLICKHOUSE_IMAGE = "clickhouse/clickhouse-server:24.8"
-QDRANT_IMAGE = "qdrant/qdrant:v1.15.1"
-
-_REDIS_STOP_SECONDS = 20
-"""Redis writes its append-only file out at SIGTERM; milliseconds per gigabyte in memory."""
+from .inputs import Text, checked
+from .store_inputs import REDIS_STOP_SECONDS, ClickHouse, Qdrant, Redis, redis_settings
 
 
 class RedisStore(TypedDict):
@@ -120,86 +105,10 @@ class KatoDataStores(pulumi.ComponentResource):
         self.register_outputs({"environment": self.environment, "network": self.network})
 
 
-def _redis_url(value: str) -> str:
-    if not value.startswith(("redis://", "rediss://")):
-        raise refused("must start with redis:// or rediss://; KATO reads no other address")
-    return value
-
-
-def _redis_password(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9-]{1,512}", value):
-        raise refused("must have letters, digits and hyphens only: it goes into a URL")
-    return value
-
-
-class _Managed(Frozen):
-    """A store that is either made here or exists already."""
-
-    address_field: ClassVar[str] = "host"
-    only_managed: ClassVar[tuple[str, ...]] = ("image",)
-    only_existing: ClassVar[tuple[str, ...]] = ("port",)
-
-    @model_validator(mode="after")
-    def _one_or_the_other(self) -> Self:
-        address = self.address_field
-        exists = getattr(self, address) is not None
-        kind = "a managed" if exists else "an existing"
-        wrong = self.model_fields_set & {*(self.only_managed if exists else self.only_existing)}
-        cure = f"remove it or {address}" if exists else f"remove it or give {address}"
-        if wrong:
-            raise refused_at(
-                type(self).__name__,
-                (
-                    ((name.rstrip("_"),), f"belongs to {kind} store; {cure}")
-                    for name in sorted(wrong)
-                ),
-            )
-        return self
-
-
-class _Redis(_Managed):
-    address_field = "url"
-    only_managed = ("image", "password", "memory_megabytes")
-    only_existing = ()
-
-    url: Annotated[str, AfterValidator(_redis_url), Later] | None = None
-    image: ImageReference = REDIS_IMAGE
-    password: Annotated[str, AfterValidator(_redis_password), Later] | None = None
-    memory_megabytes: Annotated[int, Field(ge=32)] = 1024
-
-
-class _ClickHouse(_Managed):
-    only_managed = ("image", "schema_")
-
-    host: Annotated[Host, Later] | None = None
-    port: Port = 8123
-    user: Text = "default"
-    password: Text | None = None
-    image: ImageReference = CLICKHOUSE_IMAGE
-    schema_: Annotated[Text | None, Field(alias="schema")] = None
-
-    @model_validator(mode="after")
-    def _has_tables(self) -> Self:
-        if self.host is None and self.schema_ is None:
-            rule = (
-                "is required for a managed ClickHouse: KATO never creates its tables; give the "
-                "text of the release's config/clickhouse/init.sql, or host of one that has them"
-            )
-            raise refused_at("ClickHouse", [(("schema",), rule)])
-        return self
-
-
-class _Qdrant(_Managed):
-    host: Annotated[Host, Later] | None = None
-    port: Port = 6333
-    api_key: Text | None = None
-    image: ImageReference = QDRANT_IMAGE
-
-
 class _Inputs(Frozen):
-    redis: _Redis = _Redis()
-    clickhouse: _ClickHouse | None = None
-    qdrant: _Qdrant | None = None
+    redis: Redis = Redis()
+    clickhouse: ClickHouse | None = None
+    qdrant: Qdrant | None = None
     network: Text | None = None
 
 
@@ -214,23 +123,13 @@ def _volume(name: str, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
 
 
 def _redis(
-    name: str, store: _Redis, network: pulumi.Output[str], child: pulumi.ResourceOptions
+    name: str, store: Redis, network: pulumi.Output[str], child: pulumi.ResourceOptions
 ) -> pulumi.Input[Mapping[str, Any]]:
     if store.url is not None:
         return {"REDIS_URL": store.url}
     alias = f"{name}-redis"
     password = store.password
-    settings = [
-        "appendonly yes",
-        "appendfsync everysec",
-        'save ""',
-        f"maxmemory {store.memory_megabytes}mb",
-        "maxmemory-policy noeviction",
-        "dir /data",
-        # Reachable from the stack's own network only.
-        "protected-mode no",
-    ]
-    text: pulumi.Input[str] = "\n".join(settings) + "\n"
+    text: pulumi.Input[str] = redis_settings(store.memory_megabytes)
     url: pulumi.Input[str] = f"redis://{alias}:6379"
     environment: dict[str, pulumi.Input[str]] = {}
     if password is not None:
@@ -249,7 +148,7 @@ def _redis(
             environment=environment,
             volumes={"/data": _volume(alias, child)},
             health=["CMD-SHELL", "redis-cli ping | grep -q PONG"],
-            stop_seconds=_REDIS_STOP_SECONDS,
+            stop_seconds=REDIS_STOP_SECONDS,
         ),
         child,
     )
@@ -257,7 +156,7 @@ def _redis(
 
 
 def _clickhouse(
-    name: str, store: _ClickHouse, network: pulumi.Output[str], child: pulumi.ResourceOptions
+    name: str, store: ClickHouse, network: pulumi.Output[str], child: pulumi.ResourceOptions
 ) -> pulumi.Input[Mapping[str, Any]]:
     password = store.password
     secrets = {} if password is None else {"CLICKHOUSE_PASSWORD": pulumi.Output.secret(password)}
@@ -285,7 +184,7 @@ def _clickhouse(
 
 
 def _qdrant(
-    name: str, store: _Qdrant, network: pulumi.Output[str], child: pulumi.ResourceOptions
+    name: str, store: Qdrant, network: pulumi.Output[str], child: pulumi.ResourceOptions
 ) -> pulumi.Input[Mapping[str, Any]]:
     secret = None if store.api_key is None else pulumi.Output.secret(store.api_key)
     common: dict[str, Any] = {} if secret is None else {"QDRANT_API_KEY": secret}

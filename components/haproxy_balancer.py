@@ -4,29 +4,14 @@ from typing import ClassVar, Optional
 
 import pulumi
 
-from kato_balancing import haproxy
-
 from .balancer_container import balancer_container
-from .balancer_inputs import BalancerArgs, BalancerInputs, Renderer
+from .balancer_inputs import BalancerArgs, BalancerInputs
+from .balancer_programs import HAPROXY, Program
 from .inputs import checked
-from .live_configuration import CURRENT, Program
-
-IMAGE = "haproxy:3.2"
-"""Long-term release whose table of learned sessions outlives a reload."""
-
-_FILE = "haproxy.cfg"
-_PROGRAM = Program(
-    # A warning is a refusal: HAProxy starts with files that lose their affinity.
-    test=f"haproxy -c -dW -f {CURRENT}/{_FILE}",
-    run=f"haproxy -W -db -f {CURRENT}/{_FILE}",
-    reload="kill -USR2 1",
-    stop_signal="SIGUSR1",
-)
 
 
 class _Inputs(BalancerInputs):
-    default_image: ClassVar[str] = IMAGE
-    renderer: ClassVar[Renderer] = haproxy
+    program: ClassVar[Program] = HAPROXY
 
 
 class HaproxyBalancer(pulumi.ComponentResource):
@@ -45,9 +30,6 @@ class HaproxyBalancer(pulumi.ComponentResource):
         self.url = balancer_container(
             name,
             inputs,
-            program=_PROGRAM,
-            file=_FILE,
-            health_path=haproxy.HEALTH_PATH,
             parent=self,
         )
         self.register_outputs({"url": self.url})

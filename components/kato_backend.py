@@ -1,37 +1,19 @@
 """KatoBackend: KATO replicas as containers, replaced one after another."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, NotRequired, Optional, Self, TypedDict
 
 import pulumi
-from pydantic import AfterValidator, model_validator
+from pydantic import model_validator
 
-from kato_balancing import images, invariants, kato, kato_environment
-from kato_balancing.fields import (
-    Frozen,
-    ImageReference,
-    ListOf,
-    Seconds,
-    ServerName,
-    refused,
-    refused_at,
-)
-from kato_balancing.model import KatoProcess
+from kato_balancing import images, kato
+from kato_balancing.fields import Frozen, ListOf, ServerName, refused_at
 from kato_balancing.problems import Problem
 
 from .containers import Service, container
 from .inputs import Later, Text, checked, refuse
+from .kato_inputs import KatoInputs, Replicas, listed_ahead
 from .process_args import KatoProcessSettings
-
-MAXIMUM_REPLICAS = 64
-STOP_MARGIN_SECONDS = 15
-"""Default time beyond KATO's drain before a replica is killed."""
-
-SPARE_SERVERS = 2
-"""Servers listed ahead of need, so that a scale-out by as many changes no balancer."""
-
-_PRIVATE_NETWORKS = "127.0.0.1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
-"""Who may say what the client's address is: replicas are reached from their network only."""
 
 _HEALTH_SCRIPT = (
     "import http.client as h;c=h.HTTPConnection('127.0.0.1',{port},timeout=5);"
@@ -109,7 +91,7 @@ class KatoBackend(pulumi.ComponentResource):
             pulumi.log.warn(advice)
         super().__init__("kato:index:KatoBackend", name, {}, opts)
         environment = pulumi.Output.all(
-            inputs.stores.environment, inputs.own_environment, inputs.environment
+            inputs.stores.environment, inputs.all_own_environment, inputs.environment
         ).apply(lambda parts: {key: str(value) for part in parts for key, value in part.items()})
         previous: list[pulumi.Resource] = []
         for index in range(inputs.replicas):
@@ -135,103 +117,34 @@ class KatoBackend(pulumi.ComponentResource):
         self.register_outputs({"servers": self.servers})
 
 
-def _between(number: int) -> int:
-    if not 1 <= number <= MAXIMUM_REPLICAS:
-        raise refused(f"must be between 1 and {MAXIMUM_REPLICAS} (got {number})")
-    return number
-
-
-_Replicas = Annotated[int, AfterValidator(_between)]
-
-
 class _Stores(Frozen):
     environment: Annotated[Mapping[str, Text], Later]
     network: Text | None = None
 
 
-class _Inputs(Frozen):
-    image: ImageReference
+class _Inputs(KatoInputs):
     stores: _Stores
-    replicas: _Replicas = 3
-    max_replicas: _Replicas | None = None
-    process: KatoProcess = KatoProcess()
-    stop_seconds: Seconds | None = None
+    replicas: Replicas = 3
+    max_replicas: Replicas | None = None
     draining: Annotated[tuple[ServerName, ...], ListOf] = ()
-    service_name: Text = "kato"
-    environment: Mapping[str, Text] = {}
-    labels: Mapping[str, str] = {}
 
     @property
     def listed(self) -> int:
         """Replicas that balancers list."""
-        ahead = min(MAXIMUM_REPLICAS, max(5, self.replicas + SPARE_SERVERS))
-        return self.max_replicas or ahead
+        return self.max_replicas or listed_ahead(self.replicas)
 
-    @property
-    def stop(self) -> float:
-        """Seconds between SIGTERM and SIGKILL."""
-        return self.stop_seconds or self.process.graceful_shutdown + STOP_MARGIN_SECONDS
-
-    @property
-    def own_environment(self) -> dict[str, str]:
-        """The variables that this component sets itself."""
-        return {
-            # Without it every observe fails while /health is fine.
-            "REDIS_ENABLED": "true",
-            "KATO_WORKERS": str(self.process.workers),
-            "KATO_LIMIT_CONCURRENCY": str(self.process.connection_limit),
-            "SESSION_TTL": str(self.process.session_ttl),
-            "SERVICE_NAME": self.service_name,
-            "FORWARDED_ALLOW_IPS": _PRIVATE_NETWORKS,
-            "ENVIRONMENT": "production",
-        }
-
-    @property
-    def known_environment(self) -> dict[str, str]:
-        """The given variables whose values are known already."""
-        return {name: text for name, text in self.environment.items() if isinstance(text, str)}
+    def store_variables(self) -> set[str]:
+        """Names, in capitals, of the variables that say where a store is."""
+        given = self.stores.environment
+        known = {name.upper() for name in given} if isinstance(given, Mapping) else set()
+        return super().store_variables() | known
 
     @model_validator(mode="after")
-    def _sound(self) -> Self:
-        rules = [*self._replica_rules(), *self._environment_rules()]
-        if rules:
-            raise refused_at("KatoBackend", rules)
-        return self
-
-    def _replica_rules(self) -> Iterator[tuple[tuple[str, ...], str]]:
+    def _listed_are_enough(self) -> Self:
         if self.listed < self.replicas:
             rule = f"must be at least replicas ({self.replicas}); got {self.listed}"
-            yield ("max_replicas",), rule
-        if self.process.workers != 1:
-            yield (
-                ("process", "workers"),
-                f"must be 1 (got {self.process.workers}): a session's lock lives in one process; "
-                "add replicas instead of workers",
-            )
-        for broken in invariants.of_stop_time(self.stop, self.process):
-            yield broken.location, broken.message
-        try:
-            images.check_kato(self.image, predictions=self._predicts())
-        except ValueError as error:
-            yield ("image",), str(error)
-
-    def _environment_rules(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        own = {name.upper() for name in self.own_environment}
-        stores = {"REDIS_URL"}
-        if isinstance(self.stores.environment, Mapping):
-            stores |= {name.upper() for name in self.stores.environment}
-        for name in self.environment:
-            if name.upper() in own:
-                yield ("environment", name), "is set by this component; use its own input"
-            elif name.upper() in stores:
-                yield ("environment", name), "says where a store is; use the stores' own input"
-        for problem in kato_environment.problems(self.known_environment):
-            if problem.path.upper() not in own:
-                yield ("environment", problem.path), problem.message
-
-    def _predicts(self) -> bool:
-        by_name = {name.upper(): text for name, text in self.known_environment.items()}
-        return kato_environment.is_true(by_name.get("PROCESS_PREDICTIONS", "true"))
+            raise refused_at("KatoBackend", [(("max_replicas",), rule)])
+        return self
 
 
 def check(args: KatoBackendArgs, name: str) -> _Inputs:

@@ -13,28 +13,12 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
-FOLDER = "/etc/kato"
-CURRENT = f"{FOLDER}/current"
-"""The files in use, as the balancer sees them."""
+from .balancer_programs import CURRENT, FOLDER, Program
 
 RELOAD_LIMIT_SECONDS = 15
 """A running balancer takes new files within half a second; after this time the deployment fails."""
 
 _HEARTBEAT_SECONDS = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Program:
-    """How a balancer program takes its configuration."""
-
-    test: str
-    """Shell command that fails when the files in CURRENT can't be used."""
-    run: str
-    """Shell command that runs the program in the foreground."""
-    reload: str
-    """Shell command that makes the running program take the files; it is process 1."""
-    stop_signal: str
-    """Ends the program after the requests in flight."""
 
 
 @dataclass(frozen=True)

@@ -4,29 +4,14 @@ from typing import ClassVar, Optional
 
 import pulumi
 
-from kato_balancing import nginx
-
 from .balancer_container import balancer_container
-from .balancer_inputs import BalancerArgs, BalancerInputs, Renderer
+from .balancer_inputs import BalancerArgs, BalancerInputs
+from .balancer_programs import NGINX, Program
 from .inputs import checked
-from .live_configuration import CURRENT, Program
-
-IMAGE = "nginx:1.30.4"
-"""First stable nginx with every fix that a balancer on the open network needs."""
-
-_FILE = "nginx.conf"
-_ARGUMENTS = f"-e /dev/stderr -c {CURRENT}/{_FILE}"
-_PROGRAM = Program(
-    test=f"nginx {_ARGUMENTS} -t",
-    run=f"nginx {_ARGUMENTS} -g 'daemon off;'",
-    reload="kill -HUP 1",
-    stop_signal="SIGQUIT",
-)
 
 
 class _Inputs(BalancerInputs):
-    default_image: ClassVar[str] = IMAGE
-    renderer: ClassVar[Renderer] = nginx
+    program: ClassVar[Program] = NGINX
 
 
 class NginxBalancer(pulumi.ComponentResource):
@@ -44,9 +29,6 @@ class NginxBalancer(pulumi.ComponentResource):
         self.url = balancer_container(
             name,
             inputs,
-            program=_PROGRAM,
-            file=_FILE,
-            health_path=nginx.HEALTH_PATH,
             parent=self,
         )
         self.register_outputs({"url": self.url})

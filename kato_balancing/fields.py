@@ -162,7 +162,9 @@ def _network(value: str) -> str:
 Network = Annotated[str, AfterValidator(_network)]
 
 
-def _choice(kind: type[StrEnum]) -> Any:
+def choice(kind: type[StrEnum]) -> Any:
+    """A field that takes a member of ``kind``, its name or its value."""
+
     def convert(value: Any) -> Any:
         if isinstance(value, kind) or not isinstance(value, str):
             return value
@@ -203,6 +205,6 @@ class SameSite(StrEnum):
     NONE = "none"
 
 
-AffinityField = Annotated[Affinity, _choice(Affinity)]
-BalancingField = Annotated[Balancing, _choice(Balancing)]
-SameSiteField = Annotated[SameSite, _choice(SameSite)]
+AffinityField = Annotated[Affinity, choice(Affinity)]
+BalancingField = Annotated[Balancing, choice(Balancing)]
+SameSiteField = Annotated[SameSite, choice(SameSite)]

@@ -150,7 +150,9 @@ def _resolvers(balancer: Balancer) -> Iterator[Section]:
     yield section(
         "resolvers", haproxy_pools.RESOLVERS,
         inside=[
-            line("nameserver", "dns", f"{bracketed(resolver.address)}:53"),
+            line("parse-resolv-conf")
+            if resolver.address is None
+            else line("nameserver", "dns", f"{bracketed(resolver.address)}:53"),
             line("accepted_payload_size", 8192),
             line("resolve_retries", 3),
             line("timeout", "resolve", milliseconds(resolver.valid)),

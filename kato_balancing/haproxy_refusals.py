@@ -93,8 +93,13 @@ def _discovery(balancer: Balancer, version: Version) -> Iterator[_Refusal]:
 
 
 def _resolver(balancer: Balancer, _: Version) -> Iterator[_Refusal]:
-    if balancer.resolver is not None and not is_address(balancer.resolver.address):
-        yield "resolver.address", "HAProxy needs the DNS server's IP address, not its name"
+    address = None if balancer.resolver is None else balancer.resolver.address
+    if address is not None and not is_address(address):
+        yield (
+            "resolver.address",
+            "HAProxy needs the DNS server's IP address, not its name; give the address, or none "
+            "for the machine's own",
+        )
 
 
 def _canary(balancer: Balancer, _: Version) -> Iterator[_Refusal]:

@@ -252,7 +252,8 @@ class Listener(Frozen):
 class Resolver(Frozen):
     """The DNS server that the balancer asks again while it runs."""
 
-    address: Host
+    address: Host | None = None
+    """None: the machine's own, from its resolv.conf; HAProxy only."""
     valid: Seconds = 1
     """An answer is used for this long."""
     timeout: Seconds = 2

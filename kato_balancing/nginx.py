@@ -79,7 +79,7 @@ def _http(balancer: Balancer, version: Version) -> Iterator[Directive]:
     yield directive("keepalive_timeout", seconds(balancer.timeouts.client_idle))
     if version >= nginx_refusals.KEEP_ALIVE_MINIMUM.since:
         yield directive("keepalive_min_timeout", seconds(balancer.drain.keep_clients))
-    if balancer.resolver is not None:
+    if balancer.resolver is not None and balancer.resolver.address is not None:
         address = bracketed(balancer.resolver.address)
         valid = f"valid={whole_seconds(balancer.resolver.valid)}"
         yield directive("resolver", address, valid, "ipv6=off")

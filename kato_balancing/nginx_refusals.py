@@ -46,6 +46,8 @@ def _names(balancer: Balancer, version: Version) -> Iterator[_Refusal]:
             f"nginx {show(version)} looks names up only when it starts; use "
             f"{show(RESOLVE.since)} or newer, or leave resolver out and give addresses",
         )
+    if balancer.resolver is not None and balancer.resolver.address is None:
+        yield "resolver.address", "is required: nginx does not read the machine's resolv.conf"
     for path, pool in pools.items():
         if pool.discovery is None:
             continue

@@ -11,7 +11,7 @@ from pathlib import Path
 from dev.toolchain import places
 
 _FOLDER = Path(__file__).resolve().parent
-_PRODUCT = ("__main__.py", "stack_settings.py", "components", "kato_balancing", "Pulumi.yaml")
+_PRODUCT = ("__main__.py", "stack_settings", "components", "kato_balancing", "Pulumi.yaml")
 _LIMIT_SECONDS = 300
 
 

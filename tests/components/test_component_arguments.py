@@ -20,12 +20,12 @@ from components import (
     KatoDataStores,
     NginxBalancer,
     balancer_inputs,
+    balancer_programs,
     balancing_args,
     data_stores,
-    haproxy_balancer,
     kato_backend,
-    nginx_balancer,
     process_args,
+    store_inputs,
 )
 from kato_balancing import model
 
@@ -155,15 +155,15 @@ def test_every_default_of_the_model_is_stated() -> None:
 @pytest.mark.parametrize(
     ("module", "group", "field", "value"),
     [
-        (data_stores, "RedisStore", "image", data_stores.REDIS_IMAGE),
-        (data_stores, "ClickHouseStore", "image", data_stores.CLICKHOUSE_IMAGE),
-        (data_stores, "QdrantStore", "image", data_stores.QDRANT_IMAGE),
-        (balancer_inputs, "BalancerArgs", "image", nginx_balancer.IMAGE),
+        (data_stores, "RedisStore", "image", store_inputs.REDIS_IMAGE),
+        (data_stores, "ClickHouseStore", "image", store_inputs.CLICKHOUSE_IMAGE),
+        (data_stores, "QdrantStore", "image", store_inputs.QDRANT_IMAGE),
+        (balancer_inputs, "BalancerArgs", "image", balancer_programs.NGINX.image),
         (
             balancer_inputs,
             "BalancerArgs",
             "image",
-            f"{nginx_balancer.IMAGE} and {haproxy_balancer.IMAGE}",
+            f"{balancer_programs.NGINX.image} and {balancer_programs.HAPROXY.image}",
         ),
         (balancer_inputs, "Publication", "port", "8080"),
         (balancer_inputs, "Publication", "address", "127.0.0.1"),

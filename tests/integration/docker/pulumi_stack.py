@@ -13,7 +13,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = (
     "__main__.py",
-    "stack_settings.py",
+    "stack_settings",
     "components",
     "kato_balancing",
     "Pulumi.yaml",

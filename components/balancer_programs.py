@@ -1,0 +1,71 @@
+"""The programs that can be the balancer: how each is run, and how it takes its configuration."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from kato_balancing import haproxy, nginx, targets
+from kato_balancing.model import Balancer
+
+FOLDER = "/etc/kato"
+CURRENT = f"{FOLDER}/current"
+"""The files in use, as the balancer sees them."""
+
+CERTIFICATE, KEY = "tls.crt", "tls.key"
+"""Names of the TLS files beside the configuration."""
+
+
+class Renderer(Protocol):
+    """A module that renders the model for one program."""
+
+    HEALTH_PATH: str
+    """Answered on the private port while the program runs."""
+
+    def render(self, balancer: Balancer, version: targets.Version) -> str:
+        """The program's configuration; raises UnsupportedFeature."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """A balancer program."""
+
+    renderer: Renderer
+    image: str
+    """Image that runs it by default."""
+    file: str
+    """Name of its configuration file in CURRENT."""
+    test: str
+    """Shell command that fails when the files in CURRENT can't be used."""
+    run: str
+    """Shell command that runs the program in the foreground."""
+    reload: str
+    """Shell command that makes the running program take the files; it is process 1."""
+    stop_signal: str
+    """Ends the program after the requests in flight."""
+
+
+_NGINX = f"nginx -e /dev/stderr -c {CURRENT}/nginx.conf"
+NGINX = Program(
+    renderer=nginx,
+    # First stable nginx with every fix that a balancer on the open network needs.
+    image="nginx:1.30.4",
+    file="nginx.conf",
+    test=f"{_NGINX} -t",
+    run=f"{_NGINX} -g 'daemon off;'",
+    reload="kill -HUP 1",
+    stop_signal="SIGQUIT",
+)
+
+HAPROXY = Program(
+    renderer=haproxy,
+    # Long-term release whose table of learned sessions outlives a reload.
+    image="haproxy:3.2",
+    file="haproxy.cfg",
+    # A warning is a refusal: HAProxy starts with files that lose their affinity.
+    test=f"haproxy -c -dW -f {CURRENT}/haproxy.cfg",
+    run=f"haproxy -W -db -f {CURRENT}/haproxy.cfg",
+    reload="kill -USR2 1",
+    stop_signal="SIGUSR1",
+)
+
+PROGRAMS = {"nginx": NGINX, "haproxy": HAPROXY}
+"""By the name that settings have for them."""

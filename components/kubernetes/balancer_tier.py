@@ -1,0 +1,182 @@
+"""The balancer's tier: replicas of nginx or HAProxy that agree on every session's owner."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from kato_balancing.model import Balancer
+
+from ..balancer_programs import CERTIFICATE, CURRENT, KEY
+from ..balancer_programs import Program as BalancerProgram
+from .labels import Labels
+from .pods import REVISIONS_KEPT, Probes, Program, disruption_budget, metadata, pod_template, probe
+from .resources import Resources
+
+TIER = "balancer"
+PUBLIC, PRIVATE = "http", "private"
+
+PAUSE_SECONDS = 5
+"""Before the balancer stops taking connections: by then every node's kube-proxy sends new ones to
+others."""
+
+RESOURCES = (0.1, 128)
+"""Cores and megabytes that a replica asks for by default."""
+
+_STOP_MARGIN_SECONDS = 5
+_SETTLED_SECONDS = 5
+
+
+# The shell is process 1, so that the image's own stop signal does not matter: Kubernetes' SIGTERM
+# cuts requests off in nginx and in HAProxy, their own signal lets them end.
+_RUN = """
+{run} &
+child=$!
+trap 'kill -{signal} $child' TERM QUIT USR1 INT
+while :; do
+  wait $child && code=0 || code=$?
+  kill -0 $child 2>/dev/null || exit $code
+done
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BalancerTier:
+    """What the balancer's tier needs to know from the rest of the stack."""
+
+    name: str
+    program: BalancerProgram
+    image: str
+    replicas: int
+    resources: Resources
+    rules: Balancer
+    """The model; its ports and times do not depend on the servers' names."""
+    configuration: pulumi.Input[str]
+    tls: Mapping[str, pulumi.Input[str]] | None
+    """Certificate and key by their file names."""
+
+
+def balancer_tier(
+    tier: BalancerTier,
+    *,
+    labels: Labels,
+    namespace: pulumi.Input[str],
+    child: pulumi.ResourceOptions,
+) -> k8s.apps.v1.Deployment:
+    """Declare the balancer's replicas and their disruption budget. A changed configuration is a
+    new ConfigMap, and the replicas are replaced one after another, each ready before the next."""
+    files = k8s.core.v1.ConfigMap(
+        tier.name,
+        metadata=metadata(labels, TIER, namespace),
+        immutable=True,
+        data={tier.program.file: tier.configuration},
+        opts=child,
+    )
+    sources = [
+        k8s.core.v1.VolumeProjectionArgs(
+            config_map=k8s.core.v1.ConfigMapProjectionArgs(
+                name=files.metadata.apply(lambda made: str(made.name))
+            )
+        )
+    ]
+    if tier.tls is not None:
+        secret = k8s.core.v1.Secret(
+            f"{tier.name}-tls",
+            metadata=metadata(labels, TIER, namespace),
+            immutable=True,
+            string_data=dict(tier.tls),
+            type="kubernetes.io/tls",
+            opts=child,
+        )
+        sources.append(
+            k8s.core.v1.VolumeProjectionArgs(
+                secret=k8s.core.v1.SecretProjectionArgs(
+                    name=secret.metadata.apply(lambda made: str(made.name))
+                )
+            )
+        )
+    disruption_budget(tier.name, labels, TIER, namespace, child)
+    return k8s.apps.v1.Deployment(
+        tier.name,
+        metadata=metadata(labels, TIER, namespace, tier.name),
+        spec=k8s.apps.v1.DeploymentSpecArgs(
+            replicas=tier.replicas,
+            strategy=k8s.apps.v1.DeploymentStrategyArgs(
+                type="RollingUpdate",
+                rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(
+                    max_unavailable=0, max_surge=1
+                ),
+            ),
+            min_ready_seconds=_SETTLED_SECONDS,
+            revision_history_limit=REVISIONS_KEPT,
+            selector=k8s.meta.v1.LabelSelectorArgs(match_labels=labels.select(TIER)),
+            template=pod_template(labels, _program(tier, sources)),
+        ),
+        opts=child,
+    )
+
+
+def _program(tier: BalancerTier, sources: list[k8s.core.v1.VolumeProjectionArgs]) -> Program:
+    run = tier.program
+    rules = tier.rules
+    health = (run.renderer.HEALTH_PATH, PRIVATE)
+    return Program(
+        tier=TIER,
+        image=tier.image,
+        resources=tier.resources,
+        ports={PUBLIC: rules.listener.port, PRIVATE: rules.listener.private_port},
+        command=["sh", "-uc", _RUN.format(run=run.run, signal=run.stop_signal.removeprefix("SIG"))],
+        probes=Probes(
+            startup=probe(get=health, period=1, timeout=1, failures=60),
+            readiness=probe(get=health, period=2, timeout=1, failures=2),
+            liveness=probe(port=PUBLIC, period=10, timeout=5, failures=3),
+        ),
+        pause_seconds=PAUSE_SECONDS,
+        grace_seconds=math.ceil(PAUSE_SECONDS + rules.drain.seconds + _STOP_MARGIN_SECONDS),
+        volumes=[
+            k8s.core.v1.VolumeArgs(
+                name="configuration",
+                projected=k8s.core.v1.ProjectedVolumeSourceArgs(sources=sources),
+            )
+        ],
+        mounts={CURRENT: "configuration"},
+        revision_label="pod-template-hash",
+    )
+
+
+def balancer_service(
+    name: str,
+    *,
+    labels: Labels,
+    namespace: pulumi.Input[str],
+    port: int,
+    load_balancer: bool,
+    annotations: Mapping[str, str],
+    child: pulumi.ResourceOptions,
+) -> k8s.core.v1.Service:
+    """The Service by which clients reach the balancer."""
+    return k8s.core.v1.Service(
+        name,
+        metadata=metadata(labels, TIER, namespace, name, annotations),
+        spec=k8s.core.v1.ServiceSpecArgs(
+            type="LoadBalancer" if load_balancer else "ClusterIP",
+            selector=labels.select(TIER),
+            ports=[
+                k8s.core.v1.ServicePortArgs(
+                    name=PUBLIC, port=port, target_port=PUBLIC, protocol="TCP"
+                )
+            ],
+            # The client's own address arrives, and no node forwards to another.
+            external_traffic_policy="Local" if load_balancer else None,
+        ),
+        opts=child,
+    )
+
+
+def tls_files(
+    certificate: pulumi.Input[str], key: pulumi.Input[str]
+) -> dict[str, pulumi.Input[str]]:
+    """Certificate and key under the names that the configuration has for them."""
+    return {CERTIFICATE: certificate, KEY: pulumi.Output.secret(key)}

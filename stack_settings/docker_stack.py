@@ -1,0 +1,138 @@
+"""The stack on Docker: its settings as the components' arguments."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+import pulumi
+
+from components import (
+    BalancerArgs,
+    HaproxyBalancer,
+    KatoBackend,
+    KatoBackendArgs,
+    KatoDataStores,
+    KatoDataStoresArgs,
+    NginxBalancer,
+    data_stores,
+    haproxy_balancer,
+    kato_backend,
+    nginx_balancer,
+)
+from kato_balancing.problems import InvalidInput, Problem
+
+from . import reading
+from .reading import camel_case, group, problems_of
+
+BACKEND = "kato"
+"""Name of the backend: its replicas are kato-0, kato-1 … on the stack's network."""
+
+_SETTING_OF_BACKEND_INPUT = {
+    "image": "katoImage",
+    "max_replicas": "maxReplicas",
+    "stop_seconds": "stopSeconds",
+}
+
+_Check = Callable[[BalancerArgs], object]
+
+_PROXIES: dict[str, tuple[type[NginxBalancer | HaproxyBalancer], _Check, str]] = {
+    "nginx": (NginxBalancer, nginx_balancer.check, "nginxImage"),
+    "haproxy": (HaproxyBalancer, haproxy_balancer.check, "haproxyImage"),
+}
+"""The setting ``proxy`` → the component, its check and the setting that names its image."""
+
+
+@dataclass(frozen=True)
+class DockerStack:
+    """One stack's arguments."""
+
+    stores: KatoDataStoresArgs
+    backend: KatoBackendArgs
+    balancer: BalancerArgs
+    proxy: str
+
+    @property
+    def images(self) -> Mapping[str, str]:
+        """Setting → image that runs; an existing store has none."""
+        redis = self.stores["redis"]
+        managed = {} if "url" in redis else {"redisImage": redis["image"]}
+        _, _, proxy_image = _PROXIES[self.proxy]
+        return {"katoImage": self.backend["image"], proxy_image: self.balancer["image"], **managed}
+
+    @property
+    def has_clickhouse(self) -> bool:
+        """False when KATO has nothing to learn into."""
+        return "clickhouse" in self.stores
+
+    def build(self) -> Mapping[str, Any]:
+        """Declare the stack's resources; the program's exports."""
+        stores = KatoDataStores("stores", self.stores)
+        connection: Any = {"environment": stores.environment, "network": stores.network}
+        backend = KatoBackend(BACKEND, {**self.backend, "stores": connection})
+        balancer = _PROXIES[self.proxy][0](
+            "balancer",
+            {**self.balancer, "servers": cast(Any, backend.servers), "network": stores.network},
+        )
+        return {"url": balancer.url, "servers": backend.servers}
+
+    def problems(self, store_setting: Callable[[str], str]) -> list[Problem]:
+        """What the components refuse."""
+        _, check, image = _PROXIES[self.proxy]
+        return [
+            *problems_of(lambda: data_stores.check(self.stores), store_setting),
+            *problems_of(lambda: kato_backend.check(self.backend, BACKEND), _backend_setting),
+            *problems_of(lambda: check(self.balancer), partial(_balancer_setting, image)),
+        ]
+
+
+def read(config: pulumi.Config) -> DockerStack:
+    """Read and check the settings; raises InvalidInput."""
+    proxy = reading.chosen(config, "proxy", _PROXIES)
+    process = group(config, "process")
+    stores = reading.stores(config)
+    backend: dict[str, Any] = {
+        "image": config.require("katoImage"),
+        "stores": {"environment": {}},
+        "replicas": config.require_int("replicas"),
+        "max_replicas": config.require_int("maxReplicas"),
+        "process": process,
+        "stop_seconds": config.require_int("stopSeconds"),
+        "draining": reading.items(config, "draining"),
+        "environment": reading.environment(config),
+    }
+    balancer: dict[str, Any] = {
+        "servers": kato_backend.server_list(BACKEND, 1),
+        "network": "",
+        "image": config.require(_PROXIES[proxy][2]),
+        "publish": {"port": config.require_int("port"), "address": config.require("address")},
+        "process": process,
+        "rules": reading.rules(config),
+    }
+    stack = DockerStack(
+        cast(KatoDataStoresArgs, stores),
+        cast(KatoBackendArgs, backend),
+        cast(BalancerArgs, balancer),
+        proxy,
+    )
+    # In clear they can be checked as a whole; from here on they are secrets.
+    problems = stack.problems(partial(reading.store_setting, "image" in group(config, "redis")))
+    if problems:
+        # The backend and the balancer may both object to KATO's own numbers.
+        raise InvalidInput(dict.fromkeys(problems))
+    reading.hide_secrets(config, stores, backend["environment"])
+    return stack
+
+
+def _backend_setting(path: str) -> str:
+    if path.startswith("environment."):
+        return path
+    return _SETTING_OF_BACKEND_INPUT.get(path) or camel_case(path)
+
+
+def _balancer_setting(image: str, path: str) -> str:
+    if path in ("image", "version"):
+        return image
+    if path.startswith("publish."):
+        return path.removeprefix("publish.")
+    return reading.rule_setting(path)
