@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from kato_balancing.verify.disruption.names import DisruptionName
 from kato_balancing.verify.options import CheckName
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class CheckResult:
     ``figures`` is ``None`` when the check could not begin.
     """
 
-    name: CheckName
+    name: CheckName | DisruptionName
     verdict: Verdict
     figures: "DataclassInstance | None"
     summary: str

@@ -57,6 +57,7 @@ class Resource:
     """Paths of the inputs that are secret."""
     parent: str
     depends_on: tuple[str, ...]
+    provider: str
     request: Any
 
     @property
@@ -91,6 +92,16 @@ class Recording:
     def one(self, name: str, type_: str = CONTAINER) -> Resource:
         """The only resource of a type and name."""
         [found] = [resource for resource in self.of(type_) if resource.name == name]
+        return found
+
+    def manifests(self) -> list[dict[str, Any]]:
+        """The Kubernetes objects, as the API server gets them; fails when there is none."""
+        found = [
+            {key: value for key, value in resource.inputs.items() if value is not None}
+            for resource in self.resources
+            if resource.type.startswith("kubernetes:")
+        ]
+        assert found, "no Kubernetes object was registered"
         return found
 
     def uploaded(self, file: str) -> str:
@@ -132,6 +143,10 @@ class _Answers(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         generated = rpc.UNKNOWN if self._preview else f"{args.name}-0123456"
         state = {"name": generated, **args.inputs, **self._answers.get(args.name, {})}
+        if args.typ.startswith("kubernetes:"):
+            # The provider names an object where the program did not, also in a preview.
+            given = args.inputs.get("metadata", {})
+            state["metadata"] = {"name": f"{args.name}-0123456", **given}
         return ("" if self._preview else f"{args.name}-id"), state
 
     def call(self, args: mocks.MockCallArgs) -> Any:
@@ -156,6 +171,7 @@ class _Monitor(mocks.MockMonitor):
                     frozenset(_secret_paths(inputs)),
                     request.parent,
                     tuple(request.dependencies),
+                    request.provider,
                     request,
                 )
             )
