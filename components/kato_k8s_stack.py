@@ -1,5 +1,6 @@
 """KatoK8sStack: everything that KATO needs on Kubernetes, with every session on one process."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, NotRequired, Optional, Self, TypedDict
@@ -357,11 +358,11 @@ def check(args: KatoK8sStackArgs, name: str) -> _Inputs:
 
 
 def _require_name(name: str) -> None:
-    # "-replicas" and "-redis-login-" with a random ending have to fit into 63 characters.
-    if len(name) > 40 or not name.replace("-", "").isalnum() or name != name.lower():
+    # "-redis-settings-" with a random ending has to fit into 63 characters.
+    if not re.fullmatch(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", name):
         raise ValueError(
-            f"{name!r} can't be the component's name: objects are named after it; use at most 40 "
-            "lower-case letters, digits and inner hyphens"
+            f"{name!r} can't be the component's name: objects are named after it; use 1 to 40 "
+            "lower-case letters, digits and inner hyphens, a letter first"
         )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from described import fields
 from pulumi.provider.experimental.component import ComponentProvider
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -45,26 +46,19 @@ GROUPS: dict[str, tuple[Any, type[BaseModel]]] = {
     "BalancerRules": (balancing_args, model.Balancer),
     "KatoProcessSettings": (process_args, model.KatoProcess),
 }
-COMPONENTS: list[Any] = [KatoDataStores, KatoBackend, NginxBalancer, HaproxyBalancer]
+COMPONENTS: list[Any] = [
+    KatoDataStores,
+    KatoBackend,
+    NginxBalancer,
+    HaproxyBalancer,
+    KatoK8sStack,
+]
 MODULES = (balancer_inputs, balancing_args, data_stores, kato_backend, process_args)
-
-
-def _fields(module: Any, group: str) -> dict[str, str]:
-    """Field → its docstring, as written in the source."""
-    tree = ast.parse(inspect.getsource(module))
-    [found] = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == group]
-    fields: dict[str, str] = {}
-    for before, after in zip(found.body, [*found.body[1:], ast.Pass()], strict=True):
-        if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name):
-            text = after.value if isinstance(after, ast.Expr) else None
-            told = text.value if isinstance(text, ast.Constant) else ""
-            fields[before.target.id] = " ".join(str(told).split())
-    return fields
 
 
 def _described() -> Iterator[tuple[str, str, str, FieldInfo]]:
     for group, (module, described) in GROUPS.items():
-        for name, text in _fields(module, group).items():
+        for name, text in fields(module, group).items():
             yield group, name, text, described.model_fields[name]
 
 
@@ -94,7 +88,7 @@ def test_every_group_of_settings_is_compared_with_the_model() -> None:
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_setting_is_one_of_the_models(group: str) -> None:
     module, described = GROUPS[group]
-    names = set(_fields(module, group))
+    names = set(fields(module, group))
 
     assert names
     assert names <= set(described.model_fields)
@@ -106,16 +100,16 @@ def test_every_setting_is_one_of_the_models(group: str) -> None:
 def test_every_setting_of_the_model_can_be_given(group: str) -> None:
     module, described = GROUPS[group]
 
-    assert set(_fields(module, group)) == set(described.model_fields)
+    assert set(fields(module, group)) == set(described.model_fields)
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_what_the_model_requires_is_required_and_nothing_else(group: str) -> None:
     module, described = GROUPS[group]
     required = getattr(module, group).__required_keys__
-    fields = set(_fields(module, group))
+    found = set(fields(module, group))
 
-    assert required == {name for name in fields if described.model_fields[name].is_required()}
+    assert required == {name for name in found if described.model_fields[name].is_required()}
 
 
 def test_a_stated_number_is_the_models_default() -> None:
@@ -173,7 +167,7 @@ def test_every_default_of_the_model_is_stated() -> None:
 def test_the_components_own_defaults_are_stated(
     module: Any, group: str, field: str, value: str
 ) -> None:
-    assert f"Defaults to {value}" in _fields(module, group)[field]
+    assert f"Defaults to {value}" in fields(module, group)[field]
 
 
 def _args_name(token: str) -> str:
