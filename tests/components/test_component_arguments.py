@@ -19,15 +19,20 @@ from components import (
     HaproxyBalancer,
     KatoBackend,
     KatoDataStores,
+    KatoK8sStack,
     NginxBalancer,
     balancer_inputs,
     balancer_programs,
     balancing_args,
     data_stores,
     kato_backend,
+    kato_k8s_stack,
     process_args,
     store_inputs,
+    tls_args,
 )
+from components.kubernetes import autoscaling, exposure, network_policies, resources
+from components.kubernetes import stores as kubernetes_stores
 from kato_balancing import model
 
 GROUPS: dict[str, tuple[Any, type[BaseModel]]] = {
@@ -53,7 +58,20 @@ COMPONENTS: list[Any] = [
     HaproxyBalancer,
     KatoK8sStack,
 ]
-MODULES = (balancer_inputs, balancing_args, data_stores, kato_backend, process_args)
+MODULES = (
+    balancer_inputs,
+    balancing_args,
+    data_stores,
+    kato_backend,
+    process_args,
+    tls_args,
+    kato_k8s_stack,
+    autoscaling,
+    exposure,
+    network_policies,
+    resources,
+    kubernetes_stores,
+)
 
 
 def _described() -> Iterator[tuple[str, str, str, FieldInfo]]:

@@ -1,49 +1,18 @@
 """The program with the settings of Pulumi.yaml and Pulumi.dev.yaml, without an engine."""
 
 import json
-import runpy
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
 import yaml
-from recording import CONTAINER, Recording, attempt, run
+from program import ROOT, program, run_program, settings_of
+from recording import CONTAINER, Recording, attempt
 
 from kato_balancing import kato
 
-ROOT = Path(__file__).parents[2]
 PASSWORD = "hunter-2"
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _settings(*, stack: str | None = None, **changed: Any) -> dict[str, str]:
-    """The settings as the engine hands them over: Pulumi.yaml's defaults, the stack's, ours."""
-    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    found = {f"kato:{key}": entry["default"] for key, entry in declared.items() if ":" not in key}
-    if stack is not None:
-        found |= yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    found |= {f"kato:{key}": value for key, value in changed.items()}
-    return {key: _text(value) for key, value in found.items()}
-
-
-def _program() -> None:
-    runpy.run_path(str(ROOT / "__main__.py"))
-
-
-def _run(
-    *,
-    stack: str | None = None,
-    preview: bool = False,
-    secret_keys: Iterable[str] = (),
-    **changed: Any,
-) -> Recording:
-    config = _settings(stack=stack, **changed)
-    return run(_program, preview=preview, config=config, secret_keys=secret_keys)
 
 
 def _warnings(recording: Recording) -> list[str]:
@@ -61,7 +30,7 @@ def test_every_setting_of_the_dev_stack_is_declared() -> None:
 
 @pytest.mark.parametrize("preview", [False, True])
 def test_the_defaults_are_three_replicas_behind_a_balancer(preview: bool) -> None:
-    recording = _run(preview=preview)
+    recording = run_program(preview=preview)
 
     assert sorted(recording.names(CONTAINER)) == [
         "balancer",
@@ -79,7 +48,7 @@ def test_the_defaults_are_three_replicas_behind_a_balancer(preview: bool) -> Non
 
 
 def test_the_parts_are_on_one_network() -> None:
-    recording = _run()
+    recording = run_program()
 
     networks = {
         container.inputs["networksAdvanced"][0]["name"]
@@ -94,7 +63,7 @@ def test_the_parts_are_on_one_network() -> None:
 
 
 def test_the_dev_stack_says_that_it_runs_a_stand_in() -> None:
-    recording = _run(stack="dev", katoImage="kato-lb/kato-stand-in:6.3.0")
+    recording = run_program(stack="dev", katoImage="kato-lb/kato-stand-in:6.3.0")
 
     [warning] = _warnings(recording)
     assert "not KATO" in warning
@@ -104,7 +73,7 @@ def test_the_dev_stack_says_that_it_runs_a_stand_in() -> None:
 
 
 def test_kato_without_a_pattern_store_is_warned_about() -> None:
-    [warning] = _warnings(_run())
+    [warning] = _warnings(run_program())
 
     assert "can't observe or predict" in warning
     assert "schemaFile" in warning
@@ -114,8 +83,8 @@ def test_with_a_pattern_store_there_is_no_warning(tmp_path: Path) -> None:
     schema = tmp_path / "init.sql"
     schema.write_text("CREATE TABLE t (x Int8) ENGINE = Memory;")
 
-    existing = _run(clickhouse={"host": "ch.example"}, qdrant={"host": "q.example"})
-    managed = _run(clickhouse={"schemaFile": str(schema)}, qdrant={"managed": True})
+    existing = run_program(clickhouse={"host": "ch.example"}, qdrant={"host": "q.example"})
+    managed = run_program(clickhouse={"schemaFile": str(schema)}, qdrant={"managed": True})
 
     assert _warnings(existing) == _warnings(managed) == []
     assert existing.one("kato-0").environment["CLICKHOUSE_HOST"] == "ch.example"
@@ -126,7 +95,7 @@ def test_with_a_pattern_store_there_is_no_warning(tmp_path: Path) -> None:
 
 
 def test_settings_in_camel_case_reach_the_parts() -> None:
-    recording = _run(
+    recording = run_program(
         replicas=2,
         maxReplicas=2,
         port=9000,
@@ -154,7 +123,7 @@ def test_settings_in_camel_case_reach_the_parts() -> None:
 
 
 def test_an_existing_redis_is_used() -> None:
-    recording = _run(redis={"url": "redis://redis.example:6379"})
+    recording = run_program(redis={"url": "redis://redis.example:6379"})
 
     assert "stores-redis" not in recording.names(CONTAINER)
     assert recording.one("kato-0").environment["REDIS_URL"] == "redis://redis.example:6379"
@@ -170,7 +139,7 @@ def test_an_existing_redis_is_used() -> None:
     ],
 )
 def test_a_secret_setting_is_secret_everywhere(key: str, settings: dict[str, Any]) -> None:
-    recording = _run(secret_keys=[f"kato:{key}"], **settings)
+    recording = run_program(secret_keys=[f"kato:{key}"], **settings)
 
     holding = [
         (container.name, part)
@@ -251,6 +220,6 @@ def _refused(**settings: Any) -> list[str]:
     """The lines of the refusal, a setting each; fails when anything was registered."""
     recording = Recording(preview=False)
     with pytest.raises(pulumi.RunError) as caught:
-        attempt(_program, recording, config=_settings(**settings))
+        attempt(program, recording, config=settings_of(**settings))
     assert recording.resources == []
     return str(caught.value).splitlines()[1:]
