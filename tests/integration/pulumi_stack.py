@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = (
     "__main__.py",
     "stack_settings",
@@ -58,6 +58,8 @@ class PulumiStack:
     folder: Path
     name: str
     settings: dict[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """More variables for the CLI."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -72,6 +74,15 @@ class PulumiStack:
         self.settings.update(settings)
         self.settings = {key: value for key, value in self.settings.items() if value is not None}
         self._write()
+
+    def configure_secret(self, path: str, value: str) -> None:
+        """Set a setting that is kept encrypted, for example ``redis.password``."""
+        key = f"kato:{path}"
+        self.pulumi("config", "set", "--stack", self.name, "--secret", "--path", key, value)
+        written = yaml.safe_load((self.folder / f"Pulumi.{self.name}.yaml").read_text())
+        self.settings = {
+            name.removeprefix("kato:"): setting for name, setting in written["config"].items()
+        }
 
     def up(self) -> str:
         """Deploy; returns the engine's output."""
@@ -119,6 +130,7 @@ class PulumiStack:
         env = {
             "PULUMI_BACKEND_URL": (self.folder / "state").as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": "",
+            **self.environment,
         }
         argv = ["pulumi", *arguments, "--non-interactive", "--color", "never"]
         return run(argv, cwd=self.folder, env=env, limit=LIMIT_SECONDS)

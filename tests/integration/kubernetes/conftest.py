@@ -1,0 +1,67 @@
+"""A real cluster and the real Pulumi engine; what is missing fails, nothing is skipped."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from k8s_facts import Facts
+from pulumi_stack import PulumiStack, must
+
+from dev.cluster import lifecycle
+
+KATO, NEXT_KATO = "kato-lb/kato-stand-in:6.3.0", "kato-lb/kato-stand-in:6.3.1"
+IMAGES = {
+    "katoImage": KATO,
+    "redisImage": "kato-lb/redis:8.0",
+    "nginxImage": "kato-lb/nginx:1.30",
+    "haproxyImage": "kato-lb/haproxy:3.2",
+}
+
+SMALL: dict[str, Any] = {
+    **IMAGES,
+    "platform": "kubernetes",
+    "resources": {"cpu": 0.05, "memoryMegabytes": 128},
+    "balancerPods": {"resources": {"cpu": 0.02, "memoryMegabytes": 64}},
+    "redis": {"memoryMegabytes": 64, "storageGigabytes": 1},
+    "balancer": {"revealServers": True},
+    "process": {"connectionLimit": 1000},
+}
+"""A stack that fits several times on one small node."""
+
+
+@pytest.fixture(scope="session")
+def kubeconfig() -> Path:
+    """A running cluster with the local images."""
+    assert shutil.which("pulumi"), "pulumi is not on PATH: run 'make test', or '. .state/env' first"
+    must([sys.executable, "-m", "dev.images", "build", *IMAGES.values()], limit=900)
+    # The same program under another name is a new version to the cluster.
+    must(["docker", "tag", KATO, NEXT_KATO])
+    return lifecycle.ensure([*IMAGES.values(), NEXT_KATO])
+
+
+@pytest.fixture(scope="session")
+def facts(kubeconfig: Path) -> Facts:
+    """What the cluster says."""
+    return Facts.of(kubeconfig)
+
+
+@pytest.fixture(scope="module")
+def new_stack(
+    kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., PulumiStack]]:
+    """Makes stacks; each is destroyed at the end."""
+    made: list[PulumiStack] = []
+
+    def make(name: str, **settings: object) -> PulumiStack:
+        folder: Path = tmp_path_factory.mktemp(name)
+        environment = {"KUBECONFIG": str(kubeconfig)}
+        stack = PulumiStack(folder, name, {**SMALL, **settings}, environment)
+        made.append(stack)
+        return stack
+
+    yield make
+    for stack in made:
+        stack.destroy()

@@ -1,0 +1,219 @@
+"""What the cluster and its pods say, for the tests."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from kubernetes import client, config, watch
+from kubernetes.client.exceptions import ApiException
+from kubernetes.stream import stream
+
+from kato_balancing.verify.disruption.cluster import Cluster
+
+REVEAL = {"X-Kato-Reveal": "server"}
+
+
+def wait_for(found: Callable[[], Any], limit: float, what: str) -> Any:
+    """Ask until there is an answer that counts; fails after ``limit`` seconds."""
+    started = time.monotonic()
+    while True:
+        answer = found()
+        if answer:
+            return answer
+        assert time.monotonic() - started < limit, f"{what} did not happen within {limit:g} s"
+        time.sleep(0.2)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The cluster, asked directly."""
+
+    kubeconfig: Path
+    api: client.ApiClient
+    core: client.CoreV1Api
+    autoscaling: client.AutoscalingV2Api
+
+    @classmethod
+    def of(cls, kubeconfig: Path) -> "Facts":
+        """The cluster of this kubeconfig."""
+        api = config.new_client_from_config(str(kubeconfig))
+        return cls(kubeconfig, api, client.CoreV1Api(api), client.AutoscalingV2Api(api))
+
+    def cluster(self, namespace: str) -> Cluster:
+        """The stack in this namespace."""
+        return Cluster.connect(namespace, "kato", kubeconfig=str(self.kubeconfig))
+
+    def url(self, namespace: str) -> str:
+        """The Service's own address, which this machine reaches."""
+        return f"http://{self.cluster(namespace).service_address()}"
+
+    def apply_dry(self, manifest: dict[str, Any], namespace: str) -> None:
+        """Have the API server check an object strictly, without storing it."""
+        version, kind = manifest["apiVersion"], manifest["kind"]
+        plurals = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses"}
+        plural = plurals.get(kind, f"{kind.lower()}s")
+        root = f"/api/{version}" if "/" not in version else f"/apis/{version}"
+        where = "" if kind == "Namespace" else f"/namespaces/{namespace}"
+        body = {**manifest, "metadata": {**manifest["metadata"], "namespace": namespace}}
+        if kind == "Namespace":
+            del body["metadata"]["namespace"]
+        if "name" not in body["metadata"]:
+            body["metadata"]["generateName"] = "dry-"
+        self.api.call_api(
+            f"{root}{where}/{plural}",
+            "POST",
+            query_params=[("dryRun", "All"), ("fieldValidation", "Strict")],
+            header_params={"Content-Type": "application/json"},
+            body=body,
+            auth_settings=["BearerToken"],
+            response_type="object",
+            _request_timeout=20,
+        )
+
+    @contextmanager
+    def foreign_pod(self, name: str, namespace: str, image: str) -> Iterator[str]:
+        """A pod that belongs to no stack."""
+        pod: Any = {
+            "metadata": {"name": name},
+            "spec": {
+                "terminationGracePeriodSeconds": 1,
+                "automountServiceAccountToken": False,
+                "securityContext": {
+                    "runAsNonRoot": True,
+                    "runAsUser": 10002,
+                    "seccompProfile": {"type": "RuntimeDefault"},
+                },
+                "containers": [
+                    {
+                        "name": "main",
+                        "image": image,
+                        "command": ["sleep", "600"],
+                        "securityContext": {
+                            "allowPrivilegeEscalation": False,
+                            "capabilities": {"drop": ["ALL"]},
+                        },
+                    }
+                ],
+            },
+        }
+        self.core.create_namespaced_pod(namespace, pod)
+        try:
+            wait_for(
+                lambda: self.core.read_namespaced_pod(name, namespace).status.phase == "Running",
+                60,
+                f"the start of {name}",
+            )
+            yield name
+        finally:
+            self.core.delete_namespaced_pod(name, namespace, grace_period_seconds=0)
+
+    def run_in(self, pod: str, namespace: str, command: list[str]) -> str:
+        """What a command in the pod prints, with its exit code in the last line."""
+        words = ["sh", "-c", '"$@"; echo "exit $?"', "sh", *command]
+        return str(
+            stream(
+                self.core.connect_get_namespaced_pod_exec,
+                pod,
+                namespace,
+                command=words,
+                stderr=True,
+                stdout=True,
+                stdin=False,
+                tty=False,
+                _request_timeout=60,
+            )
+        )
+
+    def connects(self, pod: str, namespace: str, host: str, port: int) -> bool:
+        """True when the pod can open a connection there."""
+        script = f"import socket; socket.create_connection(('{host}', {port}), 3).close()"
+        printed = self.run_in(pod, namespace, ["python3", "-c", script])
+        return printed.strip().endswith("exit 0")
+
+    def namespaces_objects(self, namespace: str) -> list[str]:
+        """What is left in a namespace; empty when it is gone."""
+        try:
+            self.core.read_namespace(namespace)
+        except ApiException as error:
+            if error.status == 404:
+                return []
+            raise
+        left = [
+            *self.core.list_namespaced_pod(namespace).items,
+            *self.core.list_namespaced_persistent_volume_claim(namespace).items,
+            *self.core.list_namespaced_secret(namespace).items,
+        ]
+        return [namespace, *(item.metadata.name for item in left)]
+
+
+class Endings:
+    """Watches how the containers of a namespace's pods end."""
+
+    def __init__(self, facts: Facts, namespace: str) -> None:
+        self.codes: dict[str, int] = {}
+        self._core, self._namespace = facts.core, namespace
+        self._watch = watch.Watch()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+
+    def __enter__(self) -> "Endings":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._watch.stop()
+        self._thread.join(timeout=5)
+
+    def _work(self) -> None:
+        listing = self._core.list_namespaced_pod
+        for event in self._watch.stream(listing, self._namespace, timeout_seconds=120):
+            pod = event["object"]
+            for status in pod.status.container_statuses or []:
+                if status.state.terminated is not None:
+                    self.codes[pod.metadata.name] = status.state.terminated.exit_code
+
+
+def sessions(url: str, count: int) -> list[str]:
+    """New sessions."""
+
+    def create(number: int) -> str:
+        answer = httpx.post(f"{url}/sessions", json={"node_id": f"n{number}"}, timeout=20)
+        return str(answer.json()["session_id"])
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(create, range(count)))
+
+
+def owners(url: str, ids: list[str]) -> dict[str, str]:
+    """Session → the pod that answered it: the stand-in says its host's name, which is the pod's."""
+
+    def ask(session: str) -> str:
+        answer = httpx.get(f"{url}/sessions/{session}", timeout=20)
+        assert answer.status_code == 200, answer.text
+        return pod_of(answer)
+
+    with ThreadPoolExecutor(8) as pool:
+        return dict(zip(ids, pool.map(ask, ids), strict=True))
+
+
+def pod_of(answer: httpx.Response) -> str:
+    """The pod that answered."""
+    return answer.headers["X-Stand-In"].partition(":")[0]
+
+
+def objects_of(state: str) -> list[dict[str, Any]]:
+    """The Kubernetes objects of a stack's exported state, as they were asked for."""
+    resources = json.loads(state)["deployment"]["resources"]
+    found = [
+        {key: value for key, value in one["inputs"].items() if not key.startswith("__")}
+        for one in resources
+        if one["type"].startswith("kubernetes:")
+    ]
+    assert found, "the stack has no Kubernetes object"
+    return found

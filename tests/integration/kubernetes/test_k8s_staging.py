@@ -1,0 +1,226 @@
+"""The staging stack on a real cluster: what `pulumi up` promises, and what events cost clients."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from conftest import NEXT_KATO, SMALL
+from k8s_facts import Endings, Facts, objects_of, owners, sessions, wait_for
+from pulumi_stack import ROOT, PulumiStack, run
+
+from kato_balancing.verify import VerifyOptions, verify
+from kato_balancing.verify.disruption.cluster import BALANCER, KATO, REDIS
+from kato_balancing.verify.load import SteadyLoad
+
+CLIENTS = 32
+PASSWORD = "hunter-2"
+
+
+def _staging() -> dict[str, Any]:
+    """The staging stack's own settings."""
+    text = (ROOT / "Pulumi.staging.yaml").read_text()
+    return {
+        key.removeprefix("kato:"): value for key, value in yaml.safe_load(text)["config"].items()
+    }
+
+
+@pytest.fixture(scope="module")
+def stack(new_stack: Callable[..., PulumiStack]) -> PulumiStack:
+    made = new_stack("staging", **{**_staging(), "resources": SMALL["resources"]})
+    made.configure_secret("redis.password", PASSWORD)
+    made.up()
+    return made
+
+
+@pytest.fixture
+def namespace(stack: PulumiStack) -> str:
+    return str(stack.outputs()["namespace"])
+
+
+@pytest.fixture
+def url(facts: Facts, namespace: str) -> str:
+    return facts.url(namespace)
+
+
+def test_a_second_up_and_a_refresh_change_nothing(stack: PulumiStack) -> None:
+    assert stack.preview("--expect-no-changes").returncode == 0
+    stack.refresh()
+    after = stack.preview("--expect-no-changes")
+    assert after.returncode == 0, after.stdout
+
+
+def test_no_secret_is_in_clear_in_the_state(
+    stack: PulumiStack, facts: Facts, namespace: str
+) -> None:
+    assert PASSWORD not in stack.pulumi("stack", "export")
+    maps = facts.core.list_namespaced_config_map(namespace).items
+    assert maps
+    assert PASSWORD not in str(maps)
+
+
+def test_the_namespace_enforces_restricted_pods(facts: Facts, namespace: str) -> None:
+    labels = facts.core.read_namespace(namespace).metadata.labels
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert len(facts.cluster(namespace).serving(KATO)) == 3
+
+
+def test_the_api_server_accepts_every_object_strictly(stack: PulumiStack, facts: Facts) -> None:
+    checked = Counter[str]()
+    objects = objects_of(stack.pulumi("stack", "export", "--show-secrets"))
+    with_defaults = "default"
+    for manifest in objects:
+        if manifest.get("kind"):
+            body = json.loads(json.dumps(_readable(manifest)))
+            if body["kind"] == "Namespace":
+                body["metadata"].pop("name", None)
+            facts.apply_dry(body, with_defaults)
+            checked[body["kind"]] += 1
+    assert checked["StatefulSet"] == 2
+    assert checked["Deployment"] == 1
+    assert checked["NetworkPolicy"] == 5
+
+
+def _readable(value: Any) -> Any:
+    """The value without the state's marks of secrets."""
+    if isinstance(value, dict):
+        if "plaintext" in value:
+            return json.loads(value["plaintext"])
+        return {key: _readable(item) for key, item in value.items()}
+    return [_readable(item) for item in value] if isinstance(value, list) else value
+
+
+def test_no_update_is_lost_through_each_balancer_and_through_all(
+    facts: Facts, namespace: str, url: str
+) -> None:
+    balancers = facts.cluster(namespace).serving(BALANCER)
+    assert len(balancers) == 2
+    for base in (url, *(f"http://{pod.address}:8080" for pod in balancers)):
+        report = verify(base, VerifyOptions())
+        assert report.holds, report.to_dict()
+
+
+def test_both_balancers_agree_on_every_session(facts: Facts, namespace: str, url: str) -> None:
+    ids = sessions(url, 200)
+    one, other = (
+        f"http://{pod.address}:8080" for pod in facts.cluster(namespace).serving(BALANCER)
+    )
+    assert owners(one, ids) == owners(other, ids)
+
+
+def test_only_the_balancer_reaches_kato_and_only_kato_reaches_redis(
+    facts: Facts, namespace: str
+) -> None:
+    cluster = facts.cluster(namespace)
+    kato, redis = cluster.serving(KATO)[0], cluster.serving(REDIS)[0]
+    balancer = cluster.serving(BALANCER)[0]
+    with facts.foreign_pod("foreign", namespace, SMALL["katoImage"]) as foreign:
+        assert facts.connects(foreign, namespace, str(balancer.address), 8080)
+        assert not facts.connects(foreign, namespace, str(kato.address), 8000)
+        assert not facts.connects(foreign, namespace, str(redis.address), 6379)
+        assert not facts.connects(foreign, namespace, str(balancer.address), 8081)
+    assert facts.connects(kato.name, namespace, str(redis.address), 6379)
+    assert not facts.connects(kato.name, namespace, "192.0.2.1", 80)
+
+
+def test_events_cost_no_more_than_they_may(facts: Facts, namespace: str) -> None:
+    done = run(
+        [
+            sys.executable, "-m", "kato_balancing.cli", "verify", "--namespace", namespace,
+            "--kubeconfig", str(facts.kubeconfig), "--check", "affinity", "--json",
+        ],
+        limit=580,
+    )  # fmt: skip
+    report = json.loads(done.stdout)
+    assert done.returncode == 0, json.dumps(report, indent=1)
+    events = {check["name"]: check["figures"] for check in report["checks"][1:]}
+    assert len(events) == 7
+    for name, figures in events.items():
+        assert (figures["lost"], figures["doubled"]) == (0, 0), name
+        assert figures["clients"] == CLIENTS
+        if name not in ("pod-kill", "redis-restart"):
+            assert sum(figures["failed"].values()) == 0, name
+
+
+def test_a_new_image_and_a_changed_rule_cost_no_request(
+    stack: PulumiStack, facts: Facts, namespace: str, url: str
+) -> None:
+    before = {pod.uid for tier in (KATO, BALANCER) for pod in facts.cluster(namespace).pods(tier)}
+    with SteadyLoad(url, clients=CLIENTS, think_time=0.02) as load:
+        load.mark("up")
+        stack.configure(
+            katoImage=NEXT_KATO, balancer={"revealServers": True, "timeouts": {"read": 290}}
+        )
+        stack.up()
+        facts.cluster(namespace).wait_settled()
+    report, lost = load.report(), load.lost()
+    after = {pod.uid for tier in (KATO, BALANCER) for pod in facts.cluster(namespace).pods(tier)}
+
+    assert report.failures == ()
+    assert (lost.lost, lost.doubled) == ((), ())
+    assert before & after == set()
+    assert stack.preview("--expect-no-changes").returncode == 0
+
+
+def test_a_scale_out_moves_sessions_to_the_new_pod_only(
+    facts: Facts, namespace: str, url: str
+) -> None:
+    cluster = facts.cluster(namespace)
+    ids = sessions(url, 600)
+    before = owners(url, ids)
+    cluster.scale(4)
+    wait_for(lambda: len(cluster.serving(KATO)) == 4, 60, "the fourth pod")
+    wait_for(lambda: "kato-3" in owners(url, ids[:60]).values(), 6, "traffic on the new pod")
+    cluster.wait_settled()
+    after = owners(url, ids)
+    moved = {session for session in ids if before[session] != after[session]}
+
+    assert {after[session] for session in moved} == {"kato-3"}
+    assert 0.15 <= len(moved) / len(ids) <= 0.27
+
+    cluster.scale(3)
+    cluster.wait_settled()
+    assert owners(url, ids) == before
+
+
+def test_a_pod_that_comes_back_with_a_new_address_moves_no_other_pods_sessions(
+    facts: Facts, namespace: str, url: str
+) -> None:
+    cluster = facts.cluster(namespace)
+    ids = sessions(url, 300)
+    before = owners(url, ids)
+    victim = cluster.serving(KATO)[1]
+    cluster.kill(victim)
+    wait_for(
+        lambda: (
+            victim.uid not in {pod.uid for pod in cluster.serving(KATO)}
+            and len(cluster.serving(KATO)) == 3
+        ),
+        60,
+        "the pod's return",
+    )
+    back = next(pod for pod in cluster.serving(KATO) if pod.name == victim.name)
+    assert back.address != victim.address
+    wait_for(lambda: owners(url, ids) == before, 10, "the sessions' return")
+
+
+def test_the_balancers_figures_are_on_a_port_of_their_own(
+    facts: Facts, namespace: str, url: str
+) -> None:
+    assert httpx.get(f"{url}/lb/status").status_code == 404
+    pod = facts.cluster(namespace).serving(BALANCER)[0]
+    assert "Active connections" in httpx.get(f"http://{pod.address}:8081/lb/status").text
+
+
+def test_destroy_leaves_nothing_and_nobody_is_killed(
+    stack: PulumiStack, facts: Facts, namespace: str
+) -> None:
+    with Endings(facts, namespace) as endings:
+        stack.destroy()
+    assert facts.namespaces_objects(namespace) == []
+    assert endings.codes
+    assert 137 not in endings.codes.values(), endings.codes
