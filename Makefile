@@ -6,16 +6,15 @@ PY := venv/bin/python
 WITH_TOOLS := . .state/env &&
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-kubernetes up down verify test test-fast lint images bench docs
+.PHONY: help setup up down verify cluster cluster-down preview test test-fast lint images bench docs
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-18s %s\n", $$1, $$2}'
 
-setup: ## install or build what the Docker stack needs (Python environment, Pulumi, Docker)
-	@$(PYTHON) -m dev.toolchain up
+PLATFORM = $(shell grep -qs 'kato:platform: kubernetes' Pulumi.$(STACK).yaml && echo kubernetes || echo up)
 
-setup-kubernetes: ## the Kubernetes provider too
-	@$(PYTHON) -m dev.toolchain kubernetes
+setup: ## install or build what the stack needs (Python environment, Pulumi, its provider, Docker)
+	@$(PYTHON) -m dev.toolchain $(PLATFORM)
 
 up: setup ## deploy the stack (STACK=dev) and print its URL
 	@$(WITH_TOOLS) pulumi stack select --create $(STACK)
@@ -24,13 +23,22 @@ up: setup ## deploy the stack (STACK=dev) and print its URL
 	@$(WITH_TOOLS) echo "Runs: $$(pulumi stack output runs --stack $(STACK))"
 	@$(WITH_TOOLS) echo "URL:  $$(pulumi stack output url --stack $(STACK))"
 
-down: ## remove the stack's containers and network; VOLUMES=1 removes its data too
-	@$(PYTHON) -m dev.toolchain up
+down: setup ## remove the stack; on Docker VOLUMES=1 removes its data too, else it stays
 	@$(WITH_TOOLS) pulumi destroy --yes --skip-preview --stack $(STACK) \
 		$(if $(VOLUMES),,--exclude '**docker:index/volume:Volume::**-data')
 
-verify: ## prove that the running stack keeps every session on one process
-	@$(WITH_TOOLS) kato-lb verify "$$(pulumi stack output url --stack $(STACK))"
+verify: ## prove that the running stack keeps every session on one process; on Kubernetes under events
+	@$(WITH_TOOLS) if [ $(PLATFORM) = kubernetes ]; \
+		then kato-lb verify --namespace "$$(pulumi stack output namespace --stack $(STACK))"; \
+		else kato-lb verify "$$(pulumi stack output url --stack $(STACK))"; fi
+
+cluster: ## a real one-node Kubernetes on this machine, or the one of KUBECONFIG_FILE=...
+	@$(PYTHON) -m dev.toolchain kubernetes
+	@$(PY) -m dev.cluster up $(if $(KUBECONFIG_FILE),--kubeconfig $(KUBECONFIG_FILE))
+
+cluster-down: ## end it and remove every trace of it
+	@$(PYTHON) -m dev.toolchain python
+	@$(PY) -m dev.cluster down
 
 images: ## build every local image that the tests use
 	@$(PYTHON) -m dev.toolchain test
@@ -45,7 +53,7 @@ lint: ## ruff and mypy
 test-fast: lint ## lint and every test that needs neither Docker nor Pulumi
 	@$(PY) -m pytest --numprocesses auto tests/unit tests/components
 
-test: ## everything, on real parts: Pulumi, Docker, nginx, HAProxy
+test: ## everything, on real parts: Pulumi, Docker, Kubernetes, nginx, HAProxy
 	@$(PYTHON) -m dev.toolchain test
 	@$(MAKE) --no-print-directory images lint
 	@$(WITH_TOOLS) $(PY) -m pytest --numprocesses auto tests/unit tests/components

@@ -99,6 +99,7 @@ def read(config: pulumi.Config) -> DockerStack:
         "process": process,
         "stop_seconds": config.require_int("stopSeconds"),
         "draining": reading.items(config, "draining"),
+        "service_name": config.require("serviceName"),
         "environment": reading.environment(config),
     }
     balancer: dict[str, Any] = {

@@ -67,6 +67,7 @@ def read(config: pulumi.Config) -> KubernetesStack:
         "pause_seconds": config.require_int("pauseSeconds"),
         "stop_seconds": config.require_int("stopSeconds"),
         "resources": group(config, "resources"),
+        "service_name": config.require("serviceName"),
         "environment": environment,
         **stores,
         "rules": reading.rules(config),

@@ -2,6 +2,7 @@
 
 import json
 
+from dev.cluster import lifecycle
 from dev.images import build, catalogue
 from dev.toolchain import places, steps
 
@@ -16,6 +17,11 @@ def ensure(stack: str) -> None:
     that what runs is always what they say.
     """
     settings = _settings(stack)
+    on_cluster = settings["platform"] == "kubernetes"
+    if on_cluster and not lifecycle.is_own():
+        # Its nodes pull what the settings name.
+        return
+    used = []
     local = {image.name: image for image in catalogue.ALL}
     unused = {key for proxy, key in catalogue.PROXY_IMAGES.items() if proxy != settings["proxy"]}
     for key, substitute in catalogue.SUBSTITUTES.items():
@@ -28,6 +34,10 @@ def ensure(stack: str) -> None:
             steps.say(f"no registry answers for {wanted}: stack {stack} now uses {substitute.name}")
             build.build(substitute)
             _change(stack, key, substitute.name)
+            wanted = substitute.name
+        used.append(wanted)
+    if on_cluster:
+        lifecycle.load(used)
 
 
 def _settings(stack: str) -> dict[str, str]:
@@ -38,7 +48,7 @@ def _settings(stack: str) -> dict[str, str]:
             f"run 'pulumi config --stack {stack}' to see why",
         )
     found = json.loads(listing)
-    return {key: found[f"kato:{key}"]["value"] for key in ("proxy", *catalogue.SUBSTITUTES)}
+    return {key: found[f"kato:{key}"]["value"] for key in ("platform", "proxy", *catalogue.SUBSTITUTES)}
 
 
 def _present(image: str) -> bool:

@@ -16,7 +16,7 @@ def main() -> int:
         default="up",
         choices=["python", "up", "test", "kubernetes", "docker-stop"],
         help="python: the Python environment only; up (default): what the Docker stack needs; "
-        "test: the same with the test tools; kubernetes: the Kubernetes provider too; "
+        "kubernetes: what a stack on Kubernetes needs; test: both, with the test tools; "
         "docker-stop: stop the Docker engine that a set-up of this clone started",
     )
     what = parser.parse_args().what
@@ -30,7 +30,7 @@ def main() -> int:
             if what != "python":
                 pulumi_cli.ensure()
                 providers.ensure_docker()
-            if what == "kubernetes":
+            if what in ("test", "kubernetes"):
                 providers.ensure_kubernetes()
             environment.write()
         if what in ("up", "test"):

@@ -13,6 +13,7 @@ def write() -> None:
     backend = places.STATE / "pulumi"
     backend.mkdir(parents=True, exist_ok=True)
     tools = pulumi_cli.environment()
+    kubeconfig = shlex.quote(str(places.STATE / "kubeconfig"))
     lines = [
         "# Written by the set-up; use it with:  . .state/env",
         f'export PATH={shlex.quote(str(places.VENV / "bin"))}:"$PATH"',
@@ -27,6 +28,9 @@ def write() -> None:
         f': "${{PULUMI_BACKEND_URL:={backend.as_uri()}}}" && export PULUMI_BACKEND_URL',
         # The dev stack holds no secret; set a passphrase of your own before you give it one.
         ': "${PULUMI_CONFIG_PASSPHRASE=}" && export PULUMI_CONFIG_PASSPHRASE',
+        # The cluster that 'make cluster' started or was given; a KUBECONFIG of yours wins.
+        f"[ -z \"${{KUBECONFIG:-}}\" ] && [ -f {kubeconfig} ] && export KUBECONFIG={kubeconfig}",
+        "true",
         "",
     ]
     text = "\n".join(lines)

@@ -15,6 +15,7 @@ STOCK = {
     "redisImage": "redis:8.0",
     "nginxImage": "nginx:1.30.4",
     "haproxyImage": "haproxy:3.2",
+    "platform": "docker",
     "proxy": "nginx",
 }
 
@@ -42,7 +43,7 @@ def test_a_local_name_can_not_be_pulled_and_states_its_version(
 
 
 def test_a_replacement_for_kato_is_known_as_a_stand_in() -> None:
-    assert {*catalogue.SUBSTITUTES, "proxy"} == set(STOCK)
+    assert {*catalogue.SUBSTITUTES, "platform", "proxy"} == set(STOCK)
     assert images.parse(catalogue.SUBSTITUTES["katoImage"].name).is_stand_in
     assert set(catalogue.SUBSTITUTES.values()) <= set(catalogue.ALL)
 
