@@ -48,7 +48,8 @@ def _settings(stack: str) -> dict[str, str]:
             f"run 'pulumi config --stack {stack}' to see why",
         )
     found = json.loads(listing)
-    return {key: found[f"kato:{key}"]["value"] for key in ("platform", "proxy", *catalogue.SUBSTITUTES)}
+    keys = ("platform", "proxy", *catalogue.SUBSTITUTES)
+    return {key: found[f"kato:{key}"]["value"] for key in keys}
 
 
 def _present(image: str) -> bool:

@@ -159,7 +159,7 @@ def test_where_no_registry_answers_the_settings_name_what_runs(
 def test_local_images_are_built_and_no_registry_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     local = {key: image.name for key, image in catalogue.SUBSTITUTES.items()}
     for proxy, unused in (("nginx", "haproxyImage"), ("haproxy", "nginxImage")):
-        machine = Machine({**local, "proxy": proxy}, present=set(), pullable=set())
+        machine = Machine({**local, "platform": "docker", "proxy": proxy}, present=set(), pullable=set())
 
         _ensure(machine, monkeypatch)
 
@@ -172,3 +172,23 @@ def test_settings_that_can_not_be_read_are_named(monkeypatch: pytest.MonkeyPatch
 
     with pytest.raises(SetupError, match=r"stack dev can't be read\n.*pulumi config --stack dev"):
         stack_images.ensure("dev")
+
+
+def test_a_cluster_that_pulls_its_images_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine({**STOCK, "platform": "kubernetes"}, present=set(), pullable=set())
+    monkeypatch.setattr(stack_images.lifecycle, "is_own", lambda: False)
+
+    _ensure(machine, monkeypatch)
+
+    assert (machine.built, machine.ran) == ([], [])
+
+
+def test_the_local_cluster_gets_what_the_stack_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    machine = Machine({**STOCK, "platform": "kubernetes"}, present=set(), pullable=set())
+    monkeypatch.setattr(stack_images.lifecycle, "is_own", lambda: True)
+    monkeypatch.setattr(stack_images.lifecycle, "load", loaded.extend)
+
+    _ensure(machine, monkeypatch)
+
+    assert sorted(loaded) == sorted(_used({k: i.name for k, i in catalogue.SUBSTITUTES.items()}))
