@@ -86,3 +86,10 @@ def test_every_refusal_is_told_at_once():
     told = [error.path for error in haproxy.refusals(model, OLD)]
     assert told == ["learned", "learned", "tls.key", "timeouts.send"]
     assert haproxy.refusals(Balancer.of(settings()), OLD) == []
+
+
+def test_without_an_address_the_machines_own_dns_is_asked() -> None:
+    text = haproxy.render(Balancer.of(settings(resolver={})), NEW)
+
+    assert "    parse-resolv-conf\n" in text
+    assert "nameserver" not in text
