@@ -29,7 +29,7 @@ def write() -> None:
         # The dev stack holds no secret; set a passphrase of your own before you give it one.
         ': "${PULUMI_CONFIG_PASSPHRASE=}" && export PULUMI_CONFIG_PASSPHRASE',
         # The cluster that 'make cluster' started or was given; a KUBECONFIG of yours wins.
-        f"[ -z \"${{KUBECONFIG:-}}\" ] && [ -f {kubeconfig} ] && export KUBECONFIG={kubeconfig}",
+        f'[ -z "${{KUBECONFIG:-}}" ] && [ -f {kubeconfig} ] && export KUBECONFIG={kubeconfig}',
         "true",
         "",
     ]

@@ -12,6 +12,24 @@ DOCKER_PROVIDER = "5.2.0"
 KUBERNETES_PROVIDER = "4.25.0"
 """Kubernetes provider; the newest version that its Go module can be built as."""
 
+KUBERNETES = "1.36.3"
+"""Every component of the one-node cluster; equals the recipe's go.mod, like all that follow."""
+
+COREDNS = "1.15.0"
+
+METRICS_SERVER = "0.9.0"
+
+KUBE_ROUTER = "2.1.0"
+"""Enforces network policies, nothing else."""
+
+TRAEFIK = "3.5.0"
+"""The newest release whose dependencies the Go module proxies all serve."""
+
+GATEWAY_API = "1.6.1"
+
+CLUSTER_OWN = "1"
+"""The programs of the cluster that are this repository's own: pause and storage."""
+
 GO_MINIMUM = (1, 21)
 """Oldest Go that fetches by itself the newer toolchain that a recipe's go.mod asks for."""
 

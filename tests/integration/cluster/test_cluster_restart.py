@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cluster_client import Cluster, eventually
+from cluster_client import Cluster, api_errors, eventually
 
 from dev.cluster import given, layout, lifecycle, network, node, processes
 from dev.toolchain import places
@@ -58,7 +58,9 @@ def test_a_part_that_crashed_is_started_again_and_pods_run_on(
     assert node.healthy()
     after = cluster.core.read_namespaced_pod("survivor", namespace).status.container_statuses
     assert [c.container_id for c in after] == [c.container_id for c in before]
-    assert cluster.run(namespace, "survivor", "getent hosts kubernetes.default") != ""
+    # A new kubelet takes a moment to know its pods again.
+    question = "getent hosts kubernetes.default"
+    eventually(lambda: "svc" in cluster.run(namespace, "survivor", question), api_errors)
 
 
 def _kill(*names: str) -> None:

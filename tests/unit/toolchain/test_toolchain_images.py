@@ -159,7 +159,8 @@ def test_where_no_registry_answers_the_settings_name_what_runs(
 def test_local_images_are_built_and_no_registry_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     local = {key: image.name for key, image in catalogue.SUBSTITUTES.items()}
     for proxy, unused in (("nginx", "haproxyImage"), ("haproxy", "nginxImage")):
-        machine = Machine({**local, "platform": "docker", "proxy": proxy}, present=set(), pullable=set())
+        settings = {**local, "platform": "docker", "proxy": proxy}
+        machine = Machine(settings, present=set(), pullable=set())
 
         _ensure(machine, monkeypatch)
 

@@ -1,0 +1,3 @@
+module kato-load-balancing/dev/toolchain/pause
+
+go 1.21
