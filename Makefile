@@ -11,6 +11,7 @@ WITH_TOOLS := . .state/env &&
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-18s %s\n", $$1, $$2}'
 
+PACKS := load_balancing kubernetes security
 PLATFORM = $(shell grep -qs 'kato:platform: kubernetes' Pulumi.$(STACK).yaml && echo kubernetes || echo up)
 
 setup: ## install or build what the stack needs (Python environment, Pulumi, its provider, Docker)
@@ -32,6 +33,13 @@ verify: ## prove that the running stack keeps every session on one process; on K
 		then kato-lb verify --namespace "$$(pulumi stack output namespace --stack $(STACK))"; \
 		else kato-lb verify "$$(pulumi stack output url --stack $(STACK))"; fi
 
+preview: setup ## preview the stack (STACK=prod) with the policy packs; needs no cluster
+	@$(PYTHON) -m dev.toolchain kubernetes
+	@$(WITH_TOOLS) pulumi stack select --create $(STACK)
+	@$(WITH_TOOLS) $(PY) -m policies.settings policies/env/$(STACK).json
+	@$(WITH_TOOLS) pulumi preview --stack $(STACK) $(foreach pack,$(PACKS),--policy-pack policies/$(pack) \
+		--policy-pack-config policies/env/$(STACK).json)
+
 cluster: ## a real one-node Kubernetes on this machine, or the one of KUBECONFIG_FILE=...
 	@$(PYTHON) -m dev.toolchain kubernetes
 	@$(PY) -m dev.cluster up $(if $(KUBECONFIG_FILE),--kubeconfig $(KUBECONFIG_FILE))
@@ -51,18 +59,20 @@ lint: ## ruff and mypy
 	@venv/bin/mypy
 
 test-fast: lint ## lint and every test that needs neither Docker nor Pulumi
-	@$(PY) -m pytest --numprocesses auto tests/unit tests/components
+	@$(PY) -m pytest --numprocesses auto tests/unit tests/components tests/policies \
+		--ignore tests/policies/engine
 
 test: ## everything, on real parts: Pulumi, Docker, Kubernetes, nginx, HAProxy
 	@$(PYTHON) -m dev.toolchain test
 	@$(MAKE) --no-print-directory images lint
-	@$(WITH_TOOLS) $(PY) -m pytest --numprocesses auto tests/unit tests/components
+	@$(WITH_TOOLS) $(PY) -m pytest --numprocesses auto tests/unit tests/components tests/policies
 	@$(WITH_TOOLS) $(PY) -m pytest tests/integration
 
 bench: ## speed against plain programs, side by side in one run
 	@$(PYTHON) -m dev.toolchain test
 	@$(PY) -m dev.images build
 	@$(WITH_TOOLS) $(PY) -m dev.bench
+	@$(WITH_TOOLS) $(PY) -m dev.bench.policies
 
 docs: ## write the generated parts of README and docs again
 	@$(PY) -m dev.docs

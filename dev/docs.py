@@ -11,6 +11,7 @@ import yaml
 
 from dev.toolchain import places
 from kato_balancing.lint.pages import pages
+from policies import docs as policy_docs
 
 README = places.ROOT / "README.md"
 PROJECT = places.ROOT / "Pulumi.yaml"
@@ -41,7 +42,7 @@ def generated() -> dict[Path, str | None]:
     """Every generated file and its text; None for a page whose rule is gone."""
     files: dict[Path, str | None] = {page: None for page in LINT_PAGES.glob("*.md")}
     files |= {LINT_PAGES / name: text for name, text in pages().items()}
-    return {README: updated(README.read_text()), **files}
+    return {README: updated(README.read_text()), **files, **policy_docs.generated()}
 
 
 def main() -> int:

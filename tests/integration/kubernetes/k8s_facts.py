@@ -15,6 +15,7 @@ import httpx
 from kubernetes import client, config, watch
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import stream
+from urllib3.exceptions import ProtocolError
 
 from kato_balancing.verify.disruption.cluster import Cluster
 
@@ -168,6 +169,7 @@ class Endings:
         self.codes: dict[str, int] = {}
         self._core, self._namespace = facts.core, namespace
         self._watch = watch.Watch()
+        self._stopped = False
         self._thread = threading.Thread(target=self._work, daemon=True)
 
     def __enter__(self) -> "Endings":
@@ -175,10 +177,19 @@ class Endings:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stopped = True
         self._watch.stop()
         self._thread.join(timeout=5)
 
     def _work(self) -> None:
+        try:
+            self._follow()
+        except ProtocolError:
+            # stop() closes the connection under it.
+            if not self._stopped:
+                raise
+
+    def _follow(self) -> None:
         listing = self._core.list_namespaced_pod
         for event in self._watch.stream(listing, self._namespace, timeout_seconds=120):
             pod = event["object"]

@@ -1,0 +1,277 @@
+"""The bridge to Pulumi's policy SDK: records become policies, hits become reports.
+
+The SDK builds the resource, and the whole stack, anew for every policy. Here both are read once
+per call of the engine: within a call the policies run in order and on one thread, so a policy
+that does not follow the last one starts a new call.
+"""
+
+import importlib
+import threading
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pulumi_policy import (
+    EnforcementLevel,
+    Policy,
+    PolicyComplianceFramework,
+    PolicyConfigSchema,
+    PolicyPack,
+    PolicyResource,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
+from pulumi_policy import Severity as PulumiSeverity
+
+from . import shared_reading
+from .catalogue import COVERAGE, DOCS, LATE, PACKS, rules_of
+from .findings import Broken, Unverified
+from .relations import Stack
+from .resources import Resource
+from .rule import Knobs, Pack, Rule
+from .values import plain, settled
+
+_LOADING_AFTER: Final = 0.05
+"""Seconds; by then the pack has told the engine its port."""
+
+Report = Callable[..., None]
+_TYPES: Final = ("kubernetes:", "docker:")
+
+
+@dataclass
+class _Call(threading.local):
+    """What one thread's current call of the engine has read."""
+
+    last: int = -1
+    urn: str = ""
+    resource: Resource | None = None
+    urns: tuple[str, ...] = ()
+    stack: Stack | None = None
+    open_questions: dict[tuple[str, str, str], None] = field(default_factory=dict)
+    late: list[tuple[Rule, Broken]] | None = None
+
+
+@dataclass
+class Run:
+    """What a pack remembers between the calls of the engine."""
+
+    call: _Call = field(default_factory=_Call)
+    stated: dict[str, Any] = field(default_factory=dict)
+    """Inputs by URN."""
+    undecided: dict[tuple[str, str], Knobs] = field(default_factory=dict)
+    """Resource rules that could not be decided, by rule and URN."""
+
+    def resource(self, args: ResourceValidationArgs, order: int) -> Resource:
+        """The resource of the call."""
+        call = self.call
+        if call.resource is None or call.urn != args.urn or order <= call.last:
+            data = plain(args.props)
+            self.stated[args.urn] = data
+            provider = args.provider.urn if args.provider else ""
+            call.urn, call.stack = args.urn, None
+            call.resource = Resource(
+                args.urn, args.resource_type, args.name, data, provider=provider
+            )
+        call.last = order
+        return call.resource
+
+    def stack(self, args: StackValidationArgs, order: int) -> Stack:
+        """The stack of the call."""
+        call = self.call
+        urns = tuple(resource.urn for resource in args.resources)
+        if call.stack is None or call.urns != urns or order <= call.last:
+            call.urns = urns
+            call.stack = Stack([self._of_stack(resource) for resource in args.resources])
+            call.open_questions = {}
+            call.late = None
+            call.resource = None
+        call.last = order
+        return call.stack
+
+    def _of_stack(self, resource: PolicyResource) -> Resource:
+        seen = resource.resource_type.startswith(_TYPES)
+        edges = {
+            name: tuple(one.urn for one in others)
+            for name, others in resource.property_dependencies.items()
+        }
+        stated = self.stated.get(resource.urn)
+        data = plain(resource.props) if seen else {}
+        return Resource(
+            resource.urn,
+            resource.resource_type,
+            resource.name,
+            data if stated is None else settled(data, stated),
+            stated,
+            tuple(one.urn for one in resource.dependencies),
+            edges,
+            resource.provider.urn if resource.provider else "",
+        )
+
+    def note(self, rule: str, open_question: Unverified) -> None:
+        """Keep what a stack rule could not decide for the coverage report."""
+        self.call.open_questions[(open_question.urn, open_question.path, rule)] = None
+
+    def decide_late(self, stack: Stack, rules: Mapping[str, Rule]) -> list[tuple[Rule, Broken]]:
+        """What resource rules say now of the values that they could not know before."""
+        if self.call.late is None:
+            self.call.late = []
+            for (name, urn), knobs in list(self.undecided.items()):
+                resource = stack.by_urn.get(urn)
+                if resource is None:
+                    continue
+                for hit in rules[name].hits(resource, knobs):
+                    if isinstance(hit, Broken):
+                        self.call.late.append((rules[name], hit))
+                    else:
+                        self.note(name, hit)
+        return self.call.late
+
+
+def serve(name: str) -> None:
+    """Be the pack of this name; returns only when the engine stops it."""
+    pack = Pack(name)
+    shared_reading.install()
+    if pack is not Pack.KUBERNETES:
+        # Loads while the engine starts the next pack; a rule that comes first waits for it.
+        text = f"{__package__}.configuration_text"
+        threading.Timer(_LOADING_AFTER, importlib.import_module, (text,)).start()
+    PolicyPack(
+        f"kato-{name.replace('_', '-')}",
+        policies(pack),
+        enforcement_level=EnforcementLevel.ADVISORY,
+        description=PACKS[pack],
+        display_name=f"KATO {name.replace('_', ' ')}",
+        tags=["kato", name.replace("_", "-")],
+    )
+
+
+def policies(pack: Pack) -> list[Policy]:
+    """The pack's rules as the SDK's policies, in the order in which they run."""
+    run, rules = Run(), rules_of(pack)
+    by_id = {rule.id: rule for rule in rules}
+    found: list[Policy] = []
+    for order, rule in enumerate(rules):
+        if rule.resource is not None:
+            found.append(_resource_policy(rule, run, order))
+        elif rule.stack is not None:
+            found.append(_stack_policy(rule, run, order))
+            if rule.remedy is not None:
+                found.append(_remedy_policy(rule))
+        elif rule is COVERAGE:
+            found.append(_coverage_policy(rule, run, order, by_id))
+        elif rule is LATE:
+            found.append(_late_policy(rule, run, order, by_id))
+    return found
+
+
+def _facts(rule: Rule) -> dict[str, Any]:
+    schema = {
+        knob.name: {**knob.schema, "default": knob.default, "description": knob.text}
+        for knob in rule.knobs
+    }
+    practice = ", ".join(f"BP-{number}" for number in rule.practices)
+    return {
+        "name": rule.id,
+        "description": rule.title,
+        "enforcement_level": EnforcementLevel(rule.level),
+        "severity": PulumiSeverity(rule.severity),
+        "config_schema": PolicyConfigSchema(schema) if schema else None,
+        "framework": PolicyComplianceFramework(
+            "KATO load balancing guide", "3.0", practice or "reliability", rule.title
+        ),
+        "tags": ["kato", *(f"best-practice-{number}" for number in rule.practices), *rule.tags],
+        "remediation_steps": rule.cure,
+        "url": f"{DOCS}/{rule.id}.md",
+    }
+
+
+def _settings(rule: Rule, args: Any, report: Report) -> Knobs:
+    knobs = Knobs(rule, args.get_config())
+    for problem in knobs.problems:
+        report(f"settings: {problem}", None)
+    return knobs
+
+
+def _resource_policy(rule: Rule, run: Run, order: int) -> Policy:
+    def validate(args: ResourceValidationArgs, report: Report) -> None:
+        if not args.resource_type.startswith(_TYPES):
+            return
+        resource = run.resource(args, order)
+        knobs = _settings(rule, args, report)
+        run.undecided.pop((rule.id, args.urn), None)
+        for hit in rule.hits(resource, knobs):
+            if isinstance(hit, Broken):
+                report(rule.message(resource.name, hit), None)
+            else:
+                run.undecided[(rule.id, args.urn)] = knobs
+
+    return ResourceValidationPolicy(validate=validate, remediate=_remediation(rule), **_facts(rule))
+
+
+def _remediation(rule: Rule) -> Callable[[ResourceValidationArgs], Any] | None:
+    remedy = rule.remedy
+    if remedy is None:
+        return None
+
+    async def remediate(args: ResourceValidationArgs) -> Any:
+        props = args.props
+        if isinstance(props, MutableMapping) or hasattr(props, "__setitem__"):
+            changed = remedy(args.resource_type, props, Knobs(rule, args.get_config()))  # type: ignore[arg-type]
+            # Unchanged properties would count as a remediation too.
+            return props if changed else None
+        return None
+
+    return remediate
+
+
+def _remedy_policy(rule: Rule) -> Policy:
+    facts = {
+        **_facts(rule),
+        "name": f"{rule.id}-remedy",
+        "description": f"Mends what {rule.id} finds; off unless it is set to remediate",
+        "enforcement_level": EnforcementLevel.DISABLED,
+    }
+    return ResourceValidationPolicy(remediate=_remediation(rule), **facts)
+
+
+def _stack_policy(rule: Rule, run: Run, order: int) -> Policy:
+    def validate(args: StackValidationArgs, report: Report) -> None:
+        stack = run.stack(args, order)
+        for hit in rule.hits(stack, _settings(rule, args, report)):
+            if isinstance(hit, Broken):
+                report(rule.message(_name(stack, hit.urn), hit), hit.urn or None)
+            else:
+                run.note(rule.id, hit)
+
+    return StackValidationPolicy(validate=validate, **_facts(rule))
+
+
+def _coverage_policy(rule: Rule, run: Run, order: int, rules: Mapping[str, Rule]) -> Policy:
+    def validate(args: StackValidationArgs, report: Report) -> None:
+        stack = run.stack(args, order)
+        run.decide_late(stack, rules)
+        by_place: dict[tuple[str, str], list[str]] = {}
+        for urn, path, name in run.call.open_questions:
+            by_place.setdefault((urn, path), []).append(name)
+        for (urn, path), names in by_place.items():
+            told = ", ".join(sorted(set(names)))
+            hit = Broken(urn, path or "(properties)", f"is not known yet, so undecided: {told}")
+            report(rule.message(_name(stack, urn), hit), urn if urn in stack.by_urn else None)
+
+    return StackValidationPolicy(validate=validate, **_facts(rule))
+
+
+def _late_policy(rule: Rule, run: Run, order: int, rules: Mapping[str, Rule]) -> Policy:
+    def validate(args: StackValidationArgs, report: Report) -> None:
+        stack = run.stack(args, order)
+        for broken_rule, hit in run.decide_late(stack, rules):
+            report(broken_rule.message(_name(stack, hit.urn), hit), hit.urn)
+
+    return StackValidationPolicy(validate=validate, **_facts(rule))
+
+
+def _name(stack: Stack, urn: str) -> str:
+    resource = stack.by_urn.get(urn)
+    return resource.name if resource is not None else "stack"

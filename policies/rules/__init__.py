@@ -1,0 +1,1 @@
+"""One record per rule, by subject; the checks are pure functions."""

@@ -1,0 +1,65 @@
+"""The bridge: what it reads once, what it remembers, what it keeps apart."""
+
+from dataclasses import replace
+from typing import Any
+
+from analyzer import Packs
+from google.protobuf import struct_pb2
+from pulumi.runtime.proto import analyzer_pb2 as messages
+
+from policies.examples.breaking import EXAMPLES
+from policies.examples.reading import resources
+from policies.examples.sound import ON_NGINX
+from policies.rule import Pack
+from policies.shared_reading import Shared
+
+
+def test_a_message_is_read_once_for_as_long_as_it_lives() -> None:
+    asked: list[Any] = []
+
+    def read(message: Any) -> dict[str, Any]:
+        asked.append(message)
+        return dict(message)
+
+    shared = Shared(read)
+    properties = struct_pb2.Struct()
+    properties.update({"a": 1})
+    request = messages.AnalyzeRequest(properties=properties)
+
+    # The wrapper of a sub-message is one object while somebody holds it.
+    assert shared(request.properties) is shared(request.properties)
+    assert len(asked) == 1
+    assert shared(messages.AnalyzeRequest(properties=properties).properties) == {"a": 1.0}
+    assert len(asked) == 2
+
+
+def test_the_next_analysis_of_the_same_resources_sees_what_has_changed(packs: Packs) -> None:
+    """Same URNs, other properties, in one process: nothing of the last call is left."""
+    sound = resources(ON_NGINX)
+    broken = resources(EXAMPLES["replicas-min"][0].breaks)
+    pack = packs.of[Pack.KUBERNETES]
+    packs.configure({})
+
+    assert pack.analyze_stack(sound) == []
+    assert {one.policy for one in pack.analyze_stack(broken)} == {"replicas-min"}
+    assert pack.analyze_stack(sound) == []
+    assert pack.analyze(sound) == []
+    assert {one.policy for one in pack.analyze_stack(broken)} == {"replicas-min"}
+
+
+def test_resources_of_other_providers_are_passed_over(packs: Packs) -> None:
+    bucket = replace(
+        resources(ON_NGINX)[0], type="aws:s3/bucket:Bucket", data={"spec": {"privileged": True}}
+    )
+
+    assert packs.findings([bucket]) == []
+
+
+def test_several_findings_of_a_rule_are_all_told_with_their_own_resource(packs: Packs) -> None:
+    text = ON_NGINX.replace("unhealthyPodEvictionPolicy: AlwaysAllow", "minAvailable: 1")
+
+    found = packs.findings(resources(text))
+
+    assert {one.policy for one in found} == {"pdb-covers-workload"}
+    assert len({one.urn for one in found}) == 2
+    assert len(found) == 4
