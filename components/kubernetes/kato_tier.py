@@ -40,6 +40,10 @@ minutes is taken for a deadlock."""
 
 _START_LIMIT_SECONDS = 300
 
+_DECLARED_WINS = {"pulumi.com/patchForce": "true"}
+"""Somebody may have scaled by hand meanwhile; the next deployment says how many run again, instead
+of ending in a conflict over who owns the number."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class KatoTier:
@@ -151,7 +155,7 @@ def _stateful_set(
     )
     return k8s.apps.v1.StatefulSet(
         tier.name,
-        metadata=metadata(labels, TIER, namespace, tier.name),
+        metadata=metadata(labels, TIER, namespace, tier.name, _DECLARED_WINS),
         spec=k8s.apps.v1.StatefulSetSpecArgs(
             service_name=headless,
             replicas=tier.replicas,
@@ -177,7 +181,7 @@ def _deployment(
 ) -> k8s.apps.v1.Deployment:
     return k8s.apps.v1.Deployment(
         tier.name,
-        metadata=metadata(labels, TIER, namespace, tier.name),
+        metadata=metadata(labels, TIER, namespace, tier.name, _DECLARED_WINS),
         spec=k8s.apps.v1.DeploymentSpecArgs(
             replicas=tier.replicas,
             strategy=k8s.apps.v1.DeploymentStrategyArgs(

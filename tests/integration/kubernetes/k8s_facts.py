@@ -213,7 +213,7 @@ def owners(url: str, ids: list[str]) -> dict[str, str]:
     """Session → the pod that answered it: the stand-in says its host's name, which is the pod's."""
 
     def ask(session: str) -> str:
-        answer = httpx.get(f"{url}/sessions/{session}", timeout=20)
+        answer = httpx.get(f"{url}/sessions/{session}/stm", timeout=20)
         assert answer.status_code == 200, answer.text
         return pod_of(answer)
 

@@ -77,10 +77,12 @@ def test_haproxy_scales_and_updates_without_a_lost_request(
         cluster.scale(4)
         cluster.wait_settled()
         after = owners(url, ids)
-        load.mark("changed setting")
-        haproxy.configure(balancer={"revealServers": True, "timeouts": {"read": 290}}, replicas=4)
+        # It was scaled by hand before: what the settings say wins.
+        load.mark("changed setting, 4 → 2")
+        haproxy.configure(balancer={"revealServers": True, "timeouts": {"read": 290}}, replicas=2)
         haproxy.up()
-        load.mark("4 → 3")
+        assert cluster.replicas() == 2
+        load.mark("2 → 3")
         haproxy.configure(replicas=3)
         haproxy.up()
         cluster.wait_settled()
@@ -90,7 +92,8 @@ def test_haproxy_scales_and_updates_without_a_lost_request(
     assert (load.lost().lost, load.lost().doubled) == ((), ())
     assert {after[session] for session in moved} == {"kato-3"}
     assert 0.15 <= len(moved) / len(ids) <= 0.27
-    assert owners(url, ids) == before
+    moved = {session for session, pod in owners(url, ids).items() if pod != before[session]}
+    assert moved == set()
 
 
 @pytest.mark.parametrize("proxy", ["nginx", "haproxy"])
@@ -117,7 +120,8 @@ def test_a_learned_table_moves_no_live_session_at_a_scale_out(
         return "kato-3" in owners(url, new).values()
 
     wait_for(reached, 20, "a new session on the new pod")
-    assert owners(url, ids) == before
+    moved = {session for session, pod in owners(url, ids).items() if pod != before[session]}
+    assert moved == set()
 
 
 def test_client_ip_keeps_each_client_on_one_pod(
