@@ -1,4 +1,4 @@
-"""One client with 32 callers, as a program: ``fault_worker.py threads|tasks|naive OPERATIONS URL...``
+"""One client with 32 callers: ``fault_worker.py threads|tasks|naive OPERATIONS URL...``
 
 It writes and reads until it has made so many calls, and prints as JSON what it was told about each
 of its observations.
@@ -120,7 +120,7 @@ def threads(record: Record, urls: list[str], naive: bool) -> None:
             if one is None:
                 try:
                     session = client.create_session(f"node-{caller}", timeout=DEADLINE)
-                except (KatoError, NaiveFailure) as error:
+                except (KatoError, NaiveError) as error:
                     record.end("create", type(error).__name__, 0)
                     return None
                 one = turn.now[turn.place(caller)] = Written(session)
@@ -136,12 +136,12 @@ def threads(record: Record, urls: list[str], naive: bool) -> None:
             began = time.monotonic()
             if chance.random() < POST_SHARE:
                 token = record.token()
-                error = attempt(lambda: observe(client, one.session, token))
+                error = attempt(observe, client, one.session, token)
                 with record.lock:
                     said = record.told(one, token, error)
                 record.end("observe", said, time.monotonic() - began)
             else:
-                error = attempt(lambda: read(client, one.session))
+                error = attempt(read, client, one.session)
                 said = "ok" if error is None else type(error).__name__
                 record.end("stm", said, time.monotonic() - began)
 
@@ -153,10 +153,10 @@ def threads(record: Record, urls: list[str], naive: bool) -> None:
     client.close()
 
 
-def attempt(call: Any) -> Exception | None:
+def attempt(call: Any, *arguments: Any) -> Exception | None:
     try:
-        call()
-    except (KatoError, NaiveFailure) as error:
+        call(*arguments)
+    except (KatoError, NaiveError) as error:
         return error
     return None
 
@@ -224,7 +224,7 @@ async def tasks(record: Record, urls: list[str]) -> None:
     await client.close()
 
 
-class NaiveFailure(Exception):
+class NaiveError(Exception):
     """What the guide's client raises in the end."""
 
 
@@ -249,7 +249,7 @@ class Naive:
                 return self._client.request(method, url + path, **more).raise_for_status()
             except httpx.HTTPError as error:
                 last = error
-        raise NaiveFailure(f"All instances failed: {last}")
+        raise NaiveError(f"All instances failed: {last}")
 
     def create_session(self, node: str, timeout: float) -> str:
         answer = self.request("POST", "/sessions", timeout, json={"node_id": node})

@@ -15,8 +15,10 @@ import httpx
 from kubernetes import client, config, watch
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import stream
+from pulumi_stack import must
 from urllib3.exceptions import ProtocolError
 
+from dev.cluster import layout
 from kato_balancing.verify.disruption.cluster import Cluster
 
 REVEAL = {"X-Kato-Reveal": "server"}
@@ -236,3 +238,12 @@ def objects_of(state: str) -> list[dict[str, Any]]:
     ]
     assert found, "the stack has no Kubernetes object"
     return found
+
+
+def kill_process(pod: str, namespace: str, container: str) -> None:
+    """Send SIGKILL to a container's process: no pause, no notice to anybody."""
+    ctr = ["ctr", "--address", str(layout.CONTAINERD_SOCKET), "--namespace", "k8s.io"]
+    labels = {"pod.name": pod, "pod.namespace": namespace, "container.name": container}
+    wanted = ",".join(f'labels."io.kubernetes.{key}"=={value}' for key, value in labels.items())
+    [found] = must([*ctr, "containers", "list", "--quiet", wanted]).split()
+    must([*ctr, "tasks", "kill", "--signal", "SIGKILL", found])

@@ -7,8 +7,8 @@ from pulumi_stack import PulumiStack
 
 from kato_balancing.verify.load import SteadyLoad
 
-OUT_LIMIT_SECONDS = 90
-IN_LIMIT_SECONDS = 150
+OUT_LIMIT_SECONDS = 180
+IN_LIMIT_SECONDS = 240
 
 
 def test_replicas_follow_the_load_and_no_request_is_lost(

@@ -10,7 +10,15 @@ import httpx
 import pytest
 import yaml
 from conftest import NEXT_KATO, SMALL
-from k8s_facts import Endings, Facts, objects_of, owners, sessions, wait_for
+from k8s_facts import (
+    Endings,
+    Facts,
+    kill_process,
+    objects_of,
+    owners,
+    sessions,
+    wait_for,
+)
 from pulumi_stack import ROOT, PulumiStack, run
 
 from kato_balancing.verify import VerifyOptions, verify
@@ -174,7 +182,7 @@ def test_a_scale_out_moves_sessions_to_the_new_pod_only(
     before = owners(url, ids)
     cluster.scale(4)
     wait_for(lambda: len(cluster.serving(KATO)) == 4, 60, "the fourth pod")
-    wait_for(lambda: "kato-3" in owners(url, ids[:60]).values(), 6, "traffic on the new pod")
+    wait_for(lambda: "kato-3" in owners(url, ids[:60]).values(), 30, "traffic on the new pod")
     cluster.wait_settled()
     after = owners(url, ids)
     moved = {session for session in ids if before[session] != after[session]}
@@ -206,6 +214,30 @@ def test_a_pod_that_comes_back_with_a_new_address_moves_no_other_pods_sessions(
     back = next(pod for pod in cluster.serving(KATO) if pod.name == victim.name)
     assert back.address != victim.address
     wait_for(lambda: owners(url, ids) == before, 10, "the sessions' return")
+
+
+def test_a_killed_process_costs_what_it_was_working_on(
+    facts: Facts, namespace: str, url: str
+) -> None:
+    cluster = facts.cluster(namespace)
+    victim = cluster.serving(KATO)[0]
+    with SteadyLoad(url, clients=CLIENTS, think_time=0.02) as load:
+        load.mark("SIGKILL")
+        kill_process(victim.name, namespace, KATO)
+        wait_for(
+            lambda: (
+                [pod.restarts for pod in cluster.serving(KATO) if pod.uid == victim.uid]
+                == [victim.restarts + 1]
+            ),
+            60,
+            "the process's return",
+        )
+    report, lost = load.report(), load.lost()
+
+    assert (lost.lost, lost.doubled) == ((), ())
+    assert [failure for failure in report.failures if failure.method == "GET"] == []
+    # A client that waits for its answer has one observation in flight.
+    assert len({failure.path for failure in report.failures}) == len(report.failures) <= CLIENTS
 
 
 def test_the_balancers_figures_are_on_a_port_of_their_own(
