@@ -45,8 +45,7 @@ cluster: ## a real one-node Kubernetes on this machine, or the one of KUBECONFIG
 	@$(PY) -m dev.cluster up $(if $(KUBECONFIG_FILE),--kubeconfig $(KUBECONFIG_FILE))
 
 cluster-down: ## end it and remove every trace of it
-	@$(PYTHON) -m dev.toolchain python
-	@$(PY) -m dev.cluster down
+	@$(PYTHON) -m dev.cluster down
 
 images: ## build every local image that the tests use
 	@$(PYTHON) -m dev.toolchain test

@@ -251,9 +251,9 @@ def _pod(item: Any) -> Pod:
 
 def _rolled_out(workload: Any) -> bool:
     wanted, status = workload.spec.replicas, workload.status
-    revision_done = getattr(status, "current_revision", None) == getattr(
-        status, "update_revision", None
-    )
+    # A StatefulSet that was never updated counts no updated replica; a Deployment has no revision.
+    revision = getattr(status, "update_revision", None)
+    revision_done = revision is not None and revision == status.current_revision
     return bool(
         status.observed_generation == workload.metadata.generation
         and (status.replicas or 0) == wanted

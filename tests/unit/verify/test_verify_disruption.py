@@ -1,0 +1,122 @@
+"""Events in a cluster: when a workload has settled, and which failures an event explains."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kato_balancing.verify.disruption import cluster, events, proof, runner
+from kato_balancing.verify.disruption.names import Cost, DisruptionName
+from kato_balancing.verify.load_report import FailedRequest, LoadReport, LostReport, Mark
+from kato_balancing.verify.options import OptionError, VerifyOptions
+from kato_balancing.verify.progress import silent
+
+
+def _workload(wanted: int, **status: Any) -> Any:
+    base = {
+        "observed_generation": 2,
+        "replicas": wanted,
+        "ready_replicas": wanted,
+        "available_replicas": wanted,
+        "updated_replicas": wanted,
+    }
+    return SimpleNamespace(
+        spec=SimpleNamespace(replicas=wanted),
+        metadata=SimpleNamespace(generation=2),
+        status=SimpleNamespace(**{**base, **status}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("workload", "settled"),
+    [
+        (_workload(3), True),
+        (_workload(3, observed_generation=1), False),
+        (_workload(3, ready_replicas=2), False),
+        (_workload(3, ready_replicas=None), False),
+        (_workload(3, available_replicas=2), False),
+        (_workload(3, replicas=4), False),
+        (_workload(3, updated_replicas=1), False),
+        (_workload(3, updated_replicas=1, current_revision="a", update_revision="b"), False),
+        (_workload(3, updated_replicas=0, current_revision="a", update_revision="a"), True),
+    ],
+)
+def test_a_workload_has_settled_when_all_of_it_is_new_and_ready(
+    workload: Any, settled: bool
+) -> None:
+    assert cluster._rolled_out(workload) is settled
+
+
+def _failed(method: str, at: float, path: str = "/sessions/a/observe") -> FailedRequest:
+    return FailedRequest(at=at, method=method, path=path, kind="502", seconds=0.1, token=None)
+
+
+def _report(*failures: FailedRequest) -> LoadReport:
+    return LoadReport(
+        seconds=60.0,
+        clients=32,
+        requests=1000,
+        failed=len(failures),
+        in_flight_max=32,
+        acknowledged=600,
+        sessions=32,
+        methods={},
+        servers={},
+        failures=failures,
+        marks=(Mark(2.0, "kill"), Mark(20.0, proof.SETTLED)),
+        ended=None,
+    )
+
+
+def _lost(**found: tuple[str, ...]) -> LostReport:
+    none: dict[str, Any] = dict.fromkeys(
+        ("lost", "doubled", "unacknowledged_present", "foreign"), ()
+    )
+    return LostReport(acknowledged=600, sessions=32, **{**none, **found})
+
+
+@pytest.mark.parametrize(
+    ("cost", "report", "lost", "said"),
+    [
+        (Cost.NOTHING, _report(), _lost(), []),
+        (Cost.NOTHING, _report(_failed("POST", 3.0)), _lost(), ["1 x 502 (POST)"]),
+        (Cost.IN_FLIGHT, _report(_failed("POST", 3.0)), _lost(), []),
+        (Cost.IN_FLIGHT, _report(_failed("GET", 3.0)), _lost(), ["1 x 502 (GET)"]),
+        (
+            Cost.IN_FLIGHT,
+            _report(_failed("POST", 3.0), _failed("POST", 4.0)),
+            _lost(),
+            ["between 4.0 s and 4.0 s"],
+        ),
+        (Cost.OUTAGE, _report(_failed("GET", 3.0), _failed("POST", 19.0)), _lost(), []),
+        (Cost.OUTAGE, _report(_failed("GET", 40.0)), _lost(), ["1 x 502 (GET)"]),
+        (Cost.OUTAGE, _report(), _lost(lost=("t1",)), ["acknowledged and are not stored"]),
+        (Cost.NOTHING, _report(), _lost(doubled=("t1", "t2")), ["2 observations are stored twice"]),
+    ],
+)
+def test_what_an_event_does_not_explain_is_said(
+    cost: Cost, report: LoadReport, lost: LostReport, said: list[str]
+) -> None:
+    found = proof._wrong(cost, report, lost)
+
+    assert len(found) == len(said)
+    for message, part in zip(found, said, strict=True):
+        assert part in message
+
+
+def test_every_event_has_a_name_and_planned_ones_cost_nothing() -> None:
+    assert [one.name for one in events.DISRUPTIONS] == list(DisruptionName)
+    free = {one.name for one in events.DISRUPTIONS if one.cost is Cost.NOTHING}
+    assert free == set(DisruptionName) - {DisruptionName.POD_KILL, DisruptionName.REDIS_RESTART}
+
+
+def test_a_wait_has_a_limit_and_says_what_for() -> None:
+    with pytest.raises(cluster.ClusterError, match=r"nothing came \(waited 0 s\)"):
+        cluster.wait_until(lambda: False, 0, "nothing came")
+
+
+def test_without_a_cluster_the_cure_is_named() -> None:
+    place = runner.Place("apps", kubeconfig="/nothing/there")
+
+    with pytest.raises(OptionError, match="set KUBECONFIG or give --kubeconfig"):
+        runner.verify_in_cluster(place, None, VerifyOptions(), [], silent)
