@@ -12,7 +12,7 @@ from kato_balancing.model import Balancer
 from ..balancer_programs import CERTIFICATE, CURRENT, KEY
 from ..balancer_programs import Program as BalancerProgram
 from .labels import Labels
-from .pods import REVISIONS_KEPT, Probes, Program, disruption_budget, metadata, pod_template, probe
+from .pods import Probes, Program, deployment, disruption_budget, metadata, probe
 from .resources import Resources
 
 TIER = "balancer"
@@ -98,22 +98,13 @@ def balancer_tier(
             )
         )
     disruption_budget(tier.name, labels, TIER, namespace, child)
-    return k8s.apps.v1.Deployment(
+    return deployment(
         tier.name,
-        metadata=metadata(labels, TIER, namespace, tier.name),
-        spec=k8s.apps.v1.DeploymentSpecArgs(
-            replicas=tier.replicas,
-            strategy=k8s.apps.v1.DeploymentStrategyArgs(
-                type="RollingUpdate",
-                rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(
-                    max_unavailable=0, max_surge=1
-                ),
-            ),
-            min_ready_seconds=_SETTLED_SECONDS,
-            revision_history_limit=REVISIONS_KEPT,
-            selector=k8s.meta.v1.LabelSelectorArgs(match_labels=labels.select(TIER)),
-            template=pod_template(labels, _program(tier, sources)),
-        ),
+        labels,
+        _program(tier, sources),
+        namespace=namespace,
+        replicas=tier.replicas,
+        settled_seconds=_SETTLED_SECONDS,
         opts=child,
     )
 

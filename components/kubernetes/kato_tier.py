@@ -17,7 +17,16 @@ from kato_balancing.fields import Affinity
 
 from ..kato_inputs import KatoInputs
 from .labels import Labels
-from .pods import REVISIONS_KEPT, Probes, Program, disruption_budget, metadata, pod_template, probe
+from .pods import (
+    REVISIONS_KEPT,
+    Probes,
+    Program,
+    deployment,
+    disruption_budget,
+    metadata,
+    pod_template,
+    probe,
+)
 from .resources import Resources
 
 TIER = "kato"
@@ -89,25 +98,32 @@ def kato_tier(
         opts=child,
     )
     stable = tier.affinity in (Affinity.SESSION, Affinity.NONE)
-    template = pod_template(
-        labels,
-        Program(
-            tier=TIER,
-            image=tier.inputs.image,
-            resources=tier.resources,
-            ports={PORT_NAME: kato.PORT},
-            probes=_probes(),
-            grace_seconds=tier.grace_seconds,
-            pause_seconds=tier.pause_seconds,
-            environment=tier.inputs.all_own_environment,
-            secret_environment=environment.metadata.apply(lambda made: str(made.name)),
-            revision_label="controller-revision-hash" if stable else "pod-template-hash",
-        ),
+    program = Program(
+        tier=TIER,
+        image=tier.inputs.image,
+        resources=tier.resources,
+        ports={PORT_NAME: kato.PORT},
+        probes=_probes(),
+        grace_seconds=tier.grace_seconds,
+        pause_seconds=tier.pause_seconds,
+        environment=tier.inputs.all_own_environment,
+        secret_environment=environment.metadata.apply(lambda made: str(made.name)),
+        revision_label="controller-revision-hash" if stable else "pod-template-hash",
     )
     opts = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=after))
     disruption_budget(tier.name, labels, TIER, namespace, child)
-    declare = _stateful_set if stable else _deployment
-    return declare(tier, template, labels=labels, namespace=namespace, opts=opts)
+    if stable:
+        return _stateful_set(tier, program, labels=labels, namespace=namespace, opts=opts)
+    return deployment(
+        tier.name,
+        labels,
+        program,
+        namespace=namespace,
+        replicas=tier.replicas,
+        settled_seconds=SETTLED_SECONDS,
+        opts=opts,
+        annotations=_DECLARED_WINS,
+    )
 
 
 def _probes() -> Probes:
@@ -136,7 +152,7 @@ def _probes() -> Probes:
 
 def _stateful_set(
     tier: KatoTier,
-    template: k8s.core.v1.PodTemplateSpecArgs,
+    program: Program,
     *,
     labels: Labels,
     namespace: pulumi.Input[str],
@@ -165,35 +181,7 @@ def _stateful_set(
             min_ready_seconds=SETTLED_SECONDS,
             revision_history_limit=REVISIONS_KEPT,
             selector=k8s.meta.v1.LabelSelectorArgs(match_labels=labels.select(TIER)),
-            template=template,
-        ),
-        opts=opts,
-    )
-
-
-def _deployment(
-    tier: KatoTier,
-    template: k8s.core.v1.PodTemplateSpecArgs,
-    *,
-    labels: Labels,
-    namespace: pulumi.Input[str],
-    opts: pulumi.ResourceOptions,
-) -> k8s.apps.v1.Deployment:
-    return k8s.apps.v1.Deployment(
-        tier.name,
-        metadata=metadata(labels, TIER, namespace, tier.name, _DECLARED_WINS),
-        spec=k8s.apps.v1.DeploymentSpecArgs(
-            replicas=tier.replicas,
-            strategy=k8s.apps.v1.DeploymentStrategyArgs(
-                type="RollingUpdate",
-                rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(
-                    max_unavailable=0, max_surge=1
-                ),
-            ),
-            min_ready_seconds=SETTLED_SECONDS,
-            revision_history_limit=REVISIONS_KEPT,
-            selector=k8s.meta.v1.LabelSelectorArgs(match_labels=labels.select(TIER)),
-            template=template,
+            template=pod_template(labels, program),
         ),
         opts=opts,
     )

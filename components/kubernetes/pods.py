@@ -161,6 +161,40 @@ def _spread(
     ]
 
 
+def deployment(
+    name: str,
+    labels: Labels,
+    program: Program,
+    *,
+    namespace: pulumi.Input[str],
+    replicas: int | None,
+    settled_seconds: int,
+    opts: pulumi.ResourceOptions,
+    annotations: Mapping[str, str] | None = None,
+) -> k8s.apps.v1.Deployment:
+    """Interchangeable pods: at an update the new one is ready, for ``settled_seconds``, before an
+    old one goes. ``replicas`` None: somebody else's business."""
+    tier = program.tier
+    return k8s.apps.v1.Deployment(
+        name,
+        metadata=metadata(labels, tier, namespace, name, annotations),
+        spec=k8s.apps.v1.DeploymentSpecArgs(
+            replicas=replicas,
+            strategy=k8s.apps.v1.DeploymentStrategyArgs(
+                type="RollingUpdate",
+                rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(
+                    max_unavailable=0, max_surge=1
+                ),
+            ),
+            min_ready_seconds=settled_seconds,
+            revision_history_limit=REVISIONS_KEPT,
+            selector=k8s.meta.v1.LabelSelectorArgs(match_labels=labels.select(tier)),
+            template=pod_template(labels, program),
+        ),
+        opts=opts,
+    )
+
+
 def probe(
     *,
     get: tuple[str, str] | None = None,
