@@ -72,6 +72,7 @@ bench: ## speed against plain programs, side by side in one run
 	@$(PY) -m dev.images build
 	@$(WITH_TOOLS) $(PY) -m dev.bench
 	@$(WITH_TOOLS) $(PY) -m dev.bench.policies
+	@$(PY) -m dev.bench.client
 
 docs: ## write the generated parts of README and docs again
 	@$(PY) -m dev.docs

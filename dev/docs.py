@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from dev import client_reference
 from dev.toolchain import places
 from kato_balancing.lint.pages import pages
 from policies import docs as policy_docs
@@ -42,7 +43,11 @@ def generated() -> dict[Path, str | None]:
     """Every generated file and its text; None for a page whose rule is gone."""
     files: dict[Path, str | None] = {page: None for page in LINT_PAGES.glob("*.md")}
     files |= {LINT_PAGES / name: text for name, text in pages().items()}
-    return {README: updated(README.read_text()), **files, **policy_docs.generated()}
+    return {README: updated(README.read_text()), **files, **policy_docs.generated(), **_client()}
+
+
+def _client() -> dict[Path, str | None]:
+    return {client_reference.PAGE: client_reference.page()}
 
 
 def main() -> int:

@@ -53,6 +53,11 @@ _COMMANDS: Final = (
         "prove that a running balancer keeps sessions whole",
         "kato_balancing.verify.command",
     ),
+    _Entry(
+        "watch",
+        "watch instances of KATO: state, breaker, latency",
+        "kato_balancing.watch_command",
+    ),
 )
 
 

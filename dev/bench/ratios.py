@@ -19,7 +19,7 @@ class Aim:
         return ratio >= self.number if self.at_least else ratio <= self.number
 
     def __str__(self) -> str:
-        return f"{'≥' if self.at_least else '≤'} {self.number:.1f}"
+        return f"{'≥' if self.at_least else '≤'} {self.number:g}"
 
 
 @dataclass(frozen=True)

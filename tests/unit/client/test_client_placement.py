@@ -63,7 +63,8 @@ def test_new_sessions_avoid_a_slow_instance():
     owners = [client.owner(client.create_session("n")) for _ in range(100)]
 
     assert owners.count("kato-1") <= 3
-    assert len(kato.sessions) == 100  # the others were deleted again
+    client.close()
+    assert 100 <= len(kato.sessions) < kato.made  # the others are deleted, when there is time
 
 
 def test_a_dead_instance_gets_no_new_session_after_it_was_noticed():
