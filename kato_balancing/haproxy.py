@@ -216,18 +216,15 @@ def _bind(balancer: Balancer) -> Line:
 
 LOG_FIELDS = {
     "time": "%[date,utime(%Y-%m-%dT%H:%M:%S+00:00)]",
-    "request_id": "%ID",
     "client": "%ci",
     "method": "%HM",
     "path": f"%[var({_PATH}),json(utf8s)]",
     "status": "%ST",
-    "bytes": "%B",
     # HAProxy measures in milliseconds: 12 is written 12e-3.
     "seconds": "%Ta%[str(e-3)]",
     "session": f"%[var({SESSION}),json(utf8s)]",
     "upstream": "%s",
     "upstream_status": "%[var(txn.kato_upstream_status)]",
-    "upstream_seconds": "%Tr%[str(e-3)]",
 }
 """Fields of the access log, called as in nginx's. ``upstream`` is the name of the server that was
 asked last, ``<NOSRV>`` when none was."""

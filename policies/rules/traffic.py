@@ -80,7 +80,9 @@ def _canary(resource: Resource, knobs: Knobs) -> Iterator[Hit]:
 
 # Monitoring.
 
-_LOGGED: Final = ("$upstream_addr", "$upstream_status", "$upstream_response_time")
+_LOGGED: Final = ("$upstream_addr", "$upstream_status")
+_TIMES: Final = ("$request_time", "$upstream_response_time")
+"""Either says how long it took."""
 
 
 def _monitoring(stack: Stack, knobs: Knobs) -> Iterator[Hit]:
@@ -110,6 +112,7 @@ def _log(configuration: Configuration) -> Iterator[Hit]:
         used = [node for node in tree.named("access_log") if len(node.arguments) > 1]
         full = any(
             all(variable in formats.get(node.arguments[1], "") for variable in _LOGGED)
+            and any(variable in formats.get(node.arguments[1], "") for variable in _TIMES)
             for node in used
         )
         if not full:
@@ -117,7 +120,7 @@ def _log(configuration: Configuration) -> Iterator[Hit]:
                 configuration,
                 1,
                 "no access log has the server's address, status and time",
-                f"write a log_format with {', '.join(_LOGGED)} and use it",
+                f"write a log_format with {', '.join((*_LOGGED, _TIMES[0]))} and use it",
             )
     if sections is not None and sections.whole:
         logged = any(
