@@ -19,7 +19,8 @@ class Aim:
         return ratio >= self.number if self.at_least else ratio <= self.number
 
     def __str__(self) -> str:
-        return f"{'≥' if self.at_least else '≤'} {self.number:g}"
+        number = f"{self.number:.1f}" if round(self.number, 1) == self.number else self.number
+        return f"{'≥' if self.at_least else '≤'} {number}"
 
 
 @dataclass(frozen=True)
