@@ -308,7 +308,7 @@ class _Inputs(KatoInputs, StoreInputs):
             **self.rules,
             "process": self.process,
             "pool": self._pool(name, namespace),
-            "resolver": {"address": self._resolver(), "valid": ANSWER_SECONDS},
+            "resolver": self._resolver(),
             "tls": None if self.tls is None else files,
             "limits": limits,
         }
@@ -323,10 +323,14 @@ class _Inputs(KatoInputs, StoreInputs):
         names = [f"{name}-{index}" for index in range(self.most_replicas)]
         return {"servers": [{"name": one, "host": f"{one}.{service}"} for one in names]}
 
-    def _resolver(self) -> str | None:
-        if self.dns.address is not None or self.balancer.proxy != "nginx":
-            return self.dns.address
-        return f"{_DNS_NAME}.{self.dns.domain}"
+    def _resolver(self) -> dict[str, Any]:
+        """HAProxy reads the node's DNS from the pod, and would go on for half a minute with a pod
+        whose name is gone; nginx needs a name, and forgets at once."""
+        address = self.dns.address
+        if self.balancer.proxy == "nginx":
+            default = f"{_DNS_NAME}.{self.dns.domain}"
+            return {"address": address or default, "valid": ANSWER_SECONDS}
+        return {"address": address, "valid": ANSWER_SECONDS, "forget": ANSWER_SECONDS}
 
     def configuration(self, name: str, namespace: str) -> str:
         """The balancer's file."""

@@ -147,6 +147,7 @@ def _resolvers(balancer: Balancer) -> Iterator[Section]:
     resolver = balancer.resolver
     if resolver is None:
         return
+    forget = [] if resolver.forget is None else [milliseconds(resolver.forget)]
     yield section(
         "resolvers", haproxy_pools.RESOLVERS,
         inside=[
@@ -158,6 +159,7 @@ def _resolvers(balancer: Balancer) -> Iterator[Section]:
             line("timeout", "resolve", milliseconds(resolver.valid)),
             line("timeout", "retry", milliseconds(resolver.timeout)),
             line("hold", "valid", milliseconds(resolver.valid)),
+            *(line("hold", "nx", seconds) for seconds in forget),
         ],
     )  # fmt: skip
 

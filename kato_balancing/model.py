@@ -257,6 +257,9 @@ class Resolver(Frozen):
     valid: Seconds = 1
     """An answer is used for this long."""
     timeout: Seconds = 2
+    forget: Seconds | None = None
+    """A server whose name is gone gets nothing new after this time. None: 30, HAProxy's own; nginx
+    forgets it with the next answer."""
 
 
 class Balancer(Frozen):

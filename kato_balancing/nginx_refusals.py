@@ -48,6 +48,8 @@ def _names(balancer: Balancer, version: Version) -> Iterator[_Refusal]:
         )
     if balancer.resolver is not None and balancer.resolver.address is None:
         yield "resolver.address", "is required: nginx does not read the machine's resolv.conf"
+    if balancer.resolver is not None and balancer.resolver.forget is not None:
+        yield "resolver.forget", "nginx forgets a name with the next answer; leave it out"
     for path, pool in pools.items():
         if pool.discovery is None:
             continue

@@ -34,6 +34,7 @@ SAMPLES: dict[str, list[Any]] = {
     "listener.trusted_proxies": [["10.0.0.0/8"]],
     "resolver": [{"address": "127.0.0.11"}],
     "resolver.address": ["192.0.2.53"],
+    "resolver.forget": [3],
     "private_paths": [[], ["/other"]],
 }
 

@@ -23,6 +23,12 @@ RESOLVER = {"resolver": {"address": "127.0.0.11"}}
         ("version", {}, (0, 9, 0), "use 1.22 or newer"),
         ("resolver", RESOLVER, (1, 27, 2), "use 1.27.3 or newer"),
         ("resolver", RESOLVER, (1, 22, 0), "give addresses"),
+        (
+            "resolver.forget",
+            {"resolver": {**RESOLVER["resolver"], "forget": 2}},
+            NEW,
+            "leave it out",
+        ),
         ("resolver.address", {"resolver": {}}, NEW, "does not read the machine's resolv.conf"),
         ("affinity", {"affinity": "COOKIE"}, (1, 29, 5), "use nginx 1.29.6 or newer"),
         ("affinity", {"affinity": "COOKIE"}, (1, 22, 0), "HAProxy"),

@@ -34,6 +34,7 @@ SAMPLES: dict[str, list[Any]] = {
     "tls": [{"certificate": "/c.pem", "key": "/k.pem"}],
     "listener.trusted_proxies": [["10.0.0.0/8"]],
     "resolver.address": ["192.0.2.53"],
+    "resolver.forget": [3],
     "private_paths": [[], ["/other"]],
 }
 BASES: dict[str, dict[str, Any]] = {
