@@ -6,14 +6,14 @@ from typing import Annotated, Any, ClassVar, NotRequired, Self, TypedDict
 import pulumi
 from pydantic import Field, model_validator
 
-from kato_balancing import images, targets
+from kato_balancing import targets
 from kato_balancing.fields import Frozen, ImageReference, IpAddress, Port, refused_at
 from kato_balancing.model import Balancer
 from kato_balancing.problems import Problem
 
 from .balancer_programs import CERTIFICATE, CURRENT, KEY, Program
 from .balancing_args import BalancedServer, BalancerRules
-from .inputs import Text, attributed, checked, is_plain, refuse
+from .inputs import Text, checked, is_plain, refuse
 from .process_args import KatoProcessSettings
 from .tls_args import TlsFiles
 
@@ -131,15 +131,7 @@ class BalancerInputs(Frozen):
 
     def target(self) -> targets.Version:
         """The program's version to render for."""
-        if self.version is not None:
-            stated = self.version
-            return attributed("version", lambda: targets.parse_version(stated))
-        found = images.parse(self.image_used).version
-        if found is None:
-            example = images.parse(self.program.image).tag
-            rule = f"is required when the image's tag states none, for example {example}"
-            raise refuse([Problem("version", rule)])
-        return found
+        return self.program.version(self.version, self.image_used, "version")
 
     def balancer(self, servers: Mapping[str, Any]) -> Balancer:
         """The model of these inputs in front of these servers of each pool."""

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from kato_balancing import haproxy, nginx, targets
+from kato_balancing import haproxy, images, nginx, targets
 from kato_balancing.model import Balancer
+from kato_balancing.problems import Problem
+
+from .inputs import attributed, refuse
 
 FOLDER = "/etc/kato"
 CURRENT = f"{FOLDER}/current"
@@ -41,6 +44,18 @@ class Program:
     """Shell command that makes the running program take the files; it is process 1."""
     stop_signal: str
     """Ends the program after the requests in flight."""
+
+    def version(self, stated: str | None, image: str, path: str) -> targets.Version:
+        """The version to render for: the stated one, else what the image's tag says. Raises
+        InputPropertiesError for the input at ``path``."""
+        if stated is not None:
+            return attributed(path, lambda: targets.parse_version(stated))
+        found = images.parse(image).version
+        if found is None:
+            example = images.parse(self.image).tag
+            rule = f"is required when the image's tag states none, for example {example}"
+            raise refuse([Problem(path, rule)])
+        return found
 
 
 _NGINX = f"nginx -e /dev/stderr -c {CURRENT}/nginx.conf"

@@ -91,7 +91,7 @@ class KatoBackend(pulumi.ComponentResource):
             pulumi.log.warn(advice)
         super().__init__("kato:index:KatoBackend", name, {}, opts)
         environment = pulumi.Output.all(
-            inputs.stores.environment, inputs.all_own_environment, inputs.environment
+            inputs.stores.environment, inputs.own_environment, inputs.environment
         ).apply(lambda parts: {key: str(value) for part in parts for key, value in part.items()})
         previous: list[pulumi.Resource] = []
         for index in range(inputs.replicas):

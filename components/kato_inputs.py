@@ -52,7 +52,7 @@ class KatoInputs(Frozen):
         return self.stop_seconds or self.process.graceful_shutdown + STOP_MARGIN_SECONDS
 
     @property
-    def own_environment(self) -> dict[str, str]:
+    def own_environment(self) -> dict[str, Text]:
         """The variables that the component sets itself."""
         return {
             # Without it every observe fails while /health is fine.
@@ -62,12 +62,8 @@ class KatoInputs(Frozen):
             "SESSION_TTL": str(self.process.session_ttl),
             "FORWARDED_ALLOW_IPS": _PRIVATE_NETWORKS,
             "ENVIRONMENT": "production",
+            "SERVICE_NAME": self.service_name,
         }
-
-    @property
-    def all_own_environment(self) -> dict[str, Text]:
-        """The variables that the component sets itself, also those that may be known later."""
-        return {**self.own_environment, "SERVICE_NAME": self.service_name}
 
     @property
     def known_environment(self) -> dict[str, str]:
@@ -100,7 +96,7 @@ class KatoInputs(Frozen):
             yield ("image",), str(error)
 
     def _environment_rules(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        own = {name.upper() for name in self.all_own_environment}
+        own = {name.upper() for name in self.own_environment}
         stores = self.store_variables()
         for name in self.environment:
             if name.upper() in own:

@@ -285,15 +285,8 @@ class _Inputs(KatoInputs, StoreInputs):
 
     def version(self) -> targets.Version:
         """The balancer program's version to render for."""
-        stated, image = self.balancer.version, self.balancer.image_used
-        if stated is not None:
-            return attributed("balancer.version", lambda: targets.parse_version(stated))
-        found = images.parse(image).version
-        if found is None:
-            example = images.parse(self.balancer.program.image).tag
-            rule = f"is required when the image's tag states none, for example {example}"
-            raise refuse([Problem("balancer.version", rule)])
-        return found
+        pods = self.balancer
+        return pods.program.version(pods.version, pods.image_used, "balancer.version")
 
     def balancer_in(self, name: str, namespace: str) -> Balancer:
         """The model of the balancer of the stack of this name in this namespace."""

@@ -106,7 +106,7 @@ def kato_tier(
         probes=_probes(),
         grace_seconds=tier.grace_seconds,
         pause_seconds=tier.pause_seconds,
-        environment=tier.inputs.all_own_environment,
+        environment=tier.inputs.own_environment,
         secret_environment=environment.metadata.apply(lambda made: str(made.name)),
         revision_label="controller-revision-hash" if stable else "pod-template-hash",
     )
