@@ -108,7 +108,8 @@ class KeepAliveSettings(TypedDict):
     """Idle connections to the servers."""
 
     connections: NotRequired[int]
-    """Kept per balancer process. Defaults to 32."""
+    """Kept per balancer process. Defaults to 64, shared by the balancers, within a third of KATO's
+    connection limit."""
     idle: NotRequired[float]
     """Seconds; must be below KATO's own 5. Defaults to 4."""
 

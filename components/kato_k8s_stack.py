@@ -170,7 +170,7 @@ class KatoK8sStack(pulumi.ComponentResource):
             autoscaler(name, inputs.autoscaling, workload=workload, **where)
         if inputs.network.policies:
             network_policies(name, inputs.network, _ways(inputs), **where)
-        service = _front(name, inputs, tier, where)
+        service = _front(name, inputs, tier, workload, where)
         expose(
             name,
             inputs.exposure,
@@ -467,7 +467,11 @@ def _ways(inputs: _Inputs) -> Ways:
 
 
 def _front(
-    name: str, inputs: _Inputs, tier: replicas.KatoTier, where: Mapping[str, Any]
+    name: str,
+    inputs: _Inputs,
+    tier: replicas.KatoTier,
+    workload: pulumi.Resource,
+    where: Mapping[str, Any],
 ) -> k8s.core.v1.Service:
     """The Service that clients reach, and the balancer behind it where there is one."""
     annotations = inputs.exposure.service_annotations(inputs.cookie)
@@ -487,6 +491,7 @@ def _front(
             configuration=where["namespace"].apply(lambda known: inputs.configuration(name, known)),
             tls=tls,
         ),
+        after=[workload],
         **where,
     )
     return balancers.balancer_service(

@@ -84,6 +84,8 @@ def _global(balancer: Balancer, version: Version) -> Section:
         # idle-close-on-response gives; 7 to 14 requests met it in six reloads.
         line("hard-stop-after", milliseconds(balancer.drain.seconds)),
     ]  # fmt: skip
+    if balancer.log_socket is not None:
+        lines.insert(1, _copied(balancer.log_socket, "notice"))
     if balancer.learned is not None:
         lines.append(line("localpeer", _NAME))
     if balancer.tls is not None:
@@ -232,12 +234,22 @@ LOG_FIELDS = {
 asked last, ``<NOSRV>`` when none was."""
 
 
+_LOG_LENGTH = ("len", 8192)
+
+
 def _log(balancer: Balancer) -> Iterator[Line]:
-    if not balancer.access_log:
+    if not balancer.access_log and balancer.log_socket is None:
         return
     fields = ",".join(f'"{name}":"{value}"' for name, value in LOG_FIELDS.items())
-    yield line("log", "stdout", "len", 8192, "format", "raw", "local0", "info")
+    if balancer.access_log:
+        yield line("log", "stdout", *_LOG_LENGTH, "format", "raw", "local0", "info")
+    if balancer.log_socket is not None:
+        yield _copied(balancer.log_socket, "info")
     yield line("log-format", "{" + fields + "}")
+
+
+def _copied(socket: str, level: str) -> Line:
+    return line("log", socket, *_LOG_LENGTH, "format", "raw", "local0", level)
 
 
 def _trusted(balancer: Balancer) -> Iterator[Line]:

@@ -231,7 +231,7 @@ def _connections(balancer: Balancer, backend: Backend) -> list[object]:
     if backend.name == EVENTS:
         # A WebSocket's connection is never used again.
         return ["maxconn", backend.most, "pool-max-conn", 0]
-    idle = balancer.limits.workers * balancer.keep_alive.connections
+    idle = balancer.limits.workers * invariants.idle_per_process(balancer)
     return [
         "maxconn", backend.most,
         "pool-max-conn", idle,

@@ -35,6 +35,10 @@ from kato_balancing.fields import (
 from kato_balancing.problems import InvalidInput, from_validation
 
 
+SocketPath = Annotated[FilePath, Field(max_length=100)]
+"""The kernel takes no longer paths of sockets."""
+
+
 class KatoProcess(Frozen):
     """KATO's own numbers, as the replicas behind the balancer run it."""
 
@@ -189,8 +193,9 @@ class Limits(Frozen):
 class KeepAlive(Frozen):
     """Idle connections to the servers."""
 
-    connections: Annotated[int, Field(ge=1, le=10_000)] = 32
-    """Kept per balancer process, over all servers of a pool."""
+    connections: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Kept per balancer process, over all servers of a pool. None: 64, shared by the balancers,
+    as long as that is less than a third of KATO's connection limit."""
     idle: Seconds = 4
     """Closed by the balancer after this time; below KATO's own, or a POST meets a closed door."""
 
@@ -286,6 +291,9 @@ class Balancer(Frozen):
     """Answered 404 by the balancer, with everything below them."""
     access_log: bool = True
     """One JSON object a request, with its session and the servers that were tried."""
+    log_socket: SocketPath | None = None
+    """UNIX datagram socket that gets the same lines, whatever access_log says, and what the
+    balancer says of its servers. Nobody need listen: no request waits for it. None: no copy."""
     reveal_servers: bool = False
     """Name the answering server in a response header when the request asks for it; shows
     internal addresses to whoever can ask."""

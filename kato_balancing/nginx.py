@@ -51,8 +51,10 @@ def render(balancer: Balancer, version: Version) -> str:
             ),
             directive("worker_shutdown_timeout", seconds(balancer.drain.seconds)),
             directive("worker_rlimit_nofile", 2 * _worker_connections(balancer)),
+            directive("pcre_jit", "on"),
             directive("pid", f"{_SCRATCH}/nginx.pid"),
             directive("error_log", "/dev/stderr", "warn"),
+            *_error_log_copy(balancer),
             block(
                 "events", inside=[directive("worker_connections", _worker_connections(balancer))]
             ),
@@ -203,12 +205,24 @@ that two workers' lines never mix."""
 
 
 def _log(balancer: Balancer) -> Iterator[Directive]:
-    if not balancer.access_log:
+    if not balancer.access_log and balancer.log_socket is None:
         yield directive("access_log", "off")
         return
     fields = ",".join(f'"{name}":"{value}"' for name, value in _LOG_FIELDS.items())
     yield directive("log_format", "kato", "escape=json", "{" + fields + "}")
-    yield directive("access_log", "/dev/stdout", "kato", f"buffer={_LOG_BUFFER}", "flush=1s")
+    if balancer.access_log:
+        yield directive("access_log", "/dev/stdout", "kato", f"buffer={_LOG_BUFFER}", "flush=1s")
+    if balancer.log_socket is not None:
+        yield directive("access_log", _receiver(balancer.log_socket), "kato")
+
+
+def _error_log_copy(balancer: Balancer) -> Iterator[Directive]:
+    if balancer.log_socket is not None:
+        yield directive("error_log", _receiver(balancer.log_socket), "warn")
+
+
+def _receiver(socket: str) -> str:
+    return f"syslog:server=unix:{socket},nohostname"
 
 
 def _public_server(balancer: Balancer) -> Directive:

@@ -136,7 +136,7 @@ def _upstream(balancer: Balancer, upstream: _Upstream) -> Directive:
             *upstream.method,
             *upstream.servers,
             *_stickiness(balancer, upstream),
-            directive("keepalive", balancer.keep_alive.connections),
+            directive("keepalive", invariants.idle_per_process(balancer)),
             directive("keepalive_timeout", seconds(balancer.keep_alive.idle)),
         ],
         comment="" if upstream.method else _without_affinity(balancer),

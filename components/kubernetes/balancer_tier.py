@@ -63,10 +63,15 @@ def balancer_tier(
     *,
     labels: Labels,
     namespace: pulumi.Input[str],
+    after: list[pulumi.Resource],
     child: pulumi.ResourceOptions,
 ) -> k8s.apps.v1.Deployment:
     """Declare the balancer's replicas and their disruption budget. A changed configuration is a
-    new ConfigMap, and the replicas are replaced one after another, each ready before the next."""
+    new ConfigMap, and the replicas are replaced one after another, each ready before the next.
+
+    They start ``after`` KATO: a balancer that comes first asks for names that are not there yet,
+    and DNS servers remember that; when the deployment is settled, it knows its servers.
+    """
     files = k8s.core.v1.ConfigMap(
         tier.name,
         metadata=metadata(labels, TIER, namespace),
@@ -105,7 +110,7 @@ def balancer_tier(
         namespace=namespace,
         replicas=tier.replicas,
         settled_seconds=_SETTLED_SECONDS,
-        opts=child,
+        opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=after)),
     )
 
 

@@ -20,6 +20,7 @@ from components import (
     KatoBackend,
     KatoDataStores,
     KatoK8sStack,
+    KatoMonitoring,
     NginxBalancer,
     balancer_inputs,
     balancer_programs,
@@ -27,13 +28,14 @@ from components import (
     data_stores,
     kato_backend,
     kato_k8s_stack,
+    kato_monitoring,
     process_args,
     store_inputs,
     tls_args,
 )
 from components.kubernetes import autoscaling, exposure, network_policies, resources
 from components.kubernetes import stores as kubernetes_stores
-from kato_balancing import model
+from kato_balancing import invariants, model
 
 GROUPS: dict[str, tuple[Any, type[BaseModel]]] = {
     "BalancedServer": (balancing_args, model.Server),
@@ -57,6 +59,7 @@ COMPONENTS: list[Any] = [
     NginxBalancer,
     HaproxyBalancer,
     KatoK8sStack,
+    KatoMonitoring,
 ]
 MODULES = (
     balancer_inputs,
@@ -66,6 +69,7 @@ MODULES = (
     process_args,
     tls_args,
     kato_k8s_stack,
+    kato_monitoring,
     autoscaling,
     exposure,
     network_policies,
@@ -84,8 +88,13 @@ def _schema() -> dict[str, Any]:
     return dict(json.loads(ComponentProvider(COMPONENTS, "kato").schema or ""))
 
 
-DERIVED = {("DrainSettings", "keep_alive"): model.Drain().keep_clients}
-"""Defaults that depend on the server program: what the usual one gets."""
+DERIVED = {
+    ("DrainSettings", "keep_alive"): model.Drain().keep_clients,
+    ("KeepAliveSettings", "connections"): invariants.idle_per_process(
+        model.Balancer.of({"pool": {"servers": [{"name": "kato-0", "host": "kato-0"}]}})
+    ),
+}
+"""Defaults that depend on other settings: what the usual ones give."""
 
 
 def _default(group: str, name: str, field: FieldInfo) -> Any:
@@ -180,6 +189,21 @@ def test_every_default_of_the_model_is_stated() -> None:
         (balancer_inputs, "Publication", "port", "8080"),
         (balancer_inputs, "Publication", "address", "127.0.0.1"),
         (kato_backend, "KatoBackendArgs", "replicas", "3"),
+        (kato_monitoring, "WatchedRedis", "image", kato_monitoring.REDIS_EXPORTER_IMAGE),
+        (
+            kato_monitoring,
+            "KatoMonitoringArgs",
+            "prometheus_image",
+            kato_monitoring.PROMETHEUS_IMAGE,
+        ),
+        (
+            kato_monitoring,
+            "KatoMonitoringArgs",
+            "exporter_image",
+            kato_monitoring.EXPORTER_IMAGE,
+        ),
+        (kato_monitoring, "KatoMonitoringArgs", "retention_days", "15"),
+        (kato_monitoring, "PrometheusPublication", "port", "9090"),
     ],
 )
 def test_the_components_own_defaults_are_stated(

@@ -242,8 +242,8 @@ def test_the_autoscaler_owns_the_number_of_replicas() -> None:
 
 def test_the_balancers_share_of_the_connections_counts_the_one_that_comes_at_an_update() -> None:
     text = next(iter(of_kind(stack({"balancer": {"replicas": 2}}), "ConfigMap")))["data"]
-    # (500 - 1 - 8) // 3 balancers - 64 idle connections - 50 WebSockets
-    assert "limit_conn kato_requests 49;" in text["nginx.conf"]
+    # (500 - 1 - 8) // 3 balancers - 2 * (64 // 3) idle connections - 50 WebSockets
+    assert "limit_conn kato_requests 71;" in text["nginx.conf"]
 
 
 def test_a_stack_without_network_policies() -> None:

@@ -65,7 +65,7 @@ def test_the_version_is_what_the_images_tag_states_or_the_input_says() -> None:
 def test_katos_own_numbers_decide_the_budget() -> None:
     recording = _balancer(process={"connection_limit": 1000.0})
 
-    assert "limit_conn kato_requests 877;" in recording.uploaded(FILE)
+    assert "limit_conn kato_requests 813;" in recording.uploaded(FILE)
 
 
 def test_only_this_machine_reaches_the_balancer_unless_asked_otherwise() -> None:
@@ -220,7 +220,7 @@ def test_two_instances_live_side_by_side() -> None:
         ({"rules": {"affinity": "sticky"}}, "rules.affinity", "must be one of"),
         ({"rules": {"affinity": "COOKIE"}, "version": "1.29.5"}, "rules.affinity", "1.29.6"),
         ({"rules": {"keep_alive": {"idle": 5}}}, "rules.keep_alive.idle", "use 4"),
-        ({"rules": {"limits": {"requests": 378}}}, "rules.limits.requests", "at most 377"),
+        ({"rules": {"limits": {"requests": 314}}}, "rules.limits.requests", "at most 313"),
         ({"rules": {"limits": {"workers": "2"}}}, "rules.limits.workers", "without quotes"),
         ({"rules": {"timeouts": {"read": -1}}}, "rules.timeouts.read", "greater than 0"),
         ({"rules": {"health": {"active": {}}}}, "rules.health.active", "HAProxy"),

@@ -103,8 +103,9 @@ def eventually(
     tolerated: Callable[[Exception], bool] = lambda _: False,
     *,
     limit: float = ONE_LIMIT_SECONDS,
+    seen: Callable[[], str] = lambda: "",
 ) -> None:
-    """Return when the condition is true; fail after ``limit`` seconds."""
+    """Return when the condition is true; fail after ``limit`` seconds with what was ``seen``."""
     deadline = time.monotonic() + limit
     while True:
         try:
@@ -113,5 +114,5 @@ def eventually(
         except client.ApiException as error:
             if not tolerated(error):
                 raise
-        assert time.monotonic() < deadline, f"not within {limit:.0f} s"
+        assert time.monotonic() < deadline, f"not within {limit:.0f} s; {seen()}"
         time.sleep(0.1)

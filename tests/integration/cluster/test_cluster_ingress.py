@@ -1,5 +1,6 @@
 """The switchable ingress controller serves Ingress and HTTPRoute objects, with cookie affinity."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import httpx
 import pytest
 from cluster_client import Cluster, eventually
 
-from dev.cluster import ingress
+from dev.cluster import ingress, processes
 
 SERVER = """
 import http.server, socket
@@ -55,10 +56,14 @@ def web(cluster: Cluster, namespace: str, http_image: str) -> str:
 
 
 def _serves_all(url: str, host: str) -> None:
-    def pods() -> set[str]:
-        return {httpx.get(url, headers={"Host": host}, timeout=5).text for _ in PODS}
+    """Every pod has answered; other requests may come between ours."""
+    answers: Counter[str] = Counter()
 
-    eventually(lambda: pods() == set(PODS))
+    def ask() -> bool:
+        answers[httpx.get(url, headers={"Host": host}, timeout=5).text] += 1
+        return set(PODS) <= set(answers)
+
+    eventually(ask, seen=lambda: f"answers: {dict(answers)}\n{processes.log('traefik').read_text()}")
 
 
 def test_an_ingress_keeps_a_client_with_a_cookie_on_one_pod(

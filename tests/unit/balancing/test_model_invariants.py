@@ -12,15 +12,17 @@ from kato_balancing.model import Balancer, Drain, KatoProcess
 @pytest.mark.parametrize(
     ("settings", "budget"),
     [
-        ({}, 377),
+        ({}, 313),
         ({"limits": {"balancers": 2}}, 131),
-        ({"limits": {"workers": 1}}, 409),
-        ({"limits": {"websockets": 0}}, 427),
-        ({"limits": {"reserve": 0}}, 385),
-        ({"balancing": "LEAST_CONNECTIONS"}, 313),
-        ({"balancing": "LEAST_CONNECTIONS", "affinity": "NONE"}, 377),
+        ({"limits": {"balancers": 3}}, 71),
+        ({"limits": {"workers": 1}}, 377),
+        ({"limits": {"websockets": 0}}, 363),
+        ({"limits": {"reserve": 0}}, 321),
+        ({"balancing": "LEAST_CONNECTIONS"}, 277),
+        ({"balancing": "LEAST_CONNECTIONS", "affinity": "NONE"}, 313),
         ({"keep_alive": {"connections": 1}}, 439),
-        ({"process": {"connection_limit": 1000}}, 877),
+        ({"process": {"connection_limit": 1000}}, 813),
+        ({"process": {"connection_limit": 150}}, 41),
     ],
 )
 def test_the_budget_is_what_katos_limit_leaves(

@@ -49,7 +49,7 @@ def test_a_session_is_hashed_on_a_ring_of_looked_up_servers(
         "server kato-0:8000 weight=10 max_fails=2 fail_timeout=5s resolve",
         "server kato-1:8000 weight=10 max_fails=2 fail_timeout=5s resolve",
         "server kato-2:8000 weight=10 max_fails=2 fail_timeout=5s resolve",
-        "keepalive 32",
+        "keepalive 64",
         "keepalive_timeout 4s",
     ]
     assert http.one("resolver").arguments == ("127.0.0.11", "valid=1s", "ipv6=off")
@@ -72,7 +72,7 @@ def test_without_affinity_weights_and_backup_are_plain_server_options(
         "server kato-0:8000 weight=3 max_fails=2 fail_timeout=5s",
         "server kato-1:8000 weight=1 max_fails=2 fail_timeout=5s",
         "server spare:8000 weight=1 max_fails=2 fail_timeout=5s backup",
-        "keepalive 32",
+        "keepalive 64",
         "keepalive_timeout 4s",
     ]
 
@@ -114,7 +114,7 @@ def test_backup_servers_of_a_ring_have_a_ring_of_their_own(make: Callable[..., B
         "return 502",
         "if $kato_final = 504",
         "return 504",
-        "limit_conn kato_requests 377",
+        "limit_conn kato_requests 313",
         "proxy_pass http://kato_backup",
     ]
 
@@ -199,7 +199,7 @@ def test_the_request_budget_is_a_limit(
     public, _ = _servers(http)
 
     limit = public.one("location", "/").one("limit_conn").arguments
-    assert limit == ("kato_requests", str(asked or 377))
+    assert limit == ("kato_requests", str(asked or 313))
     assert http.one("limit_conn_status").arguments == ("503",)
 
 

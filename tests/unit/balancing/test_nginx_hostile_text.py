@@ -47,6 +47,7 @@ def _settings(leaf: str, text: str) -> dict[str, Any]:
         "key": {"tls": {"certificate": "/c", "key": text}},
         "probe": {"health": {"active": {"path": text}}},
         "proxy": {"listener": {"trusted_proxies": [text]}},
+        "socket": {"log_socket": text},
     }
     return {
         "pool": {"servers": [server]},
@@ -66,10 +67,11 @@ BENIGN = {
     "certificate": "/c.pem",
     "key": "/k.pem",
     "proxy": "10.0.0.0/8",
+    "socket": "/run/socket",
 }
 LEAVES = [
     *("affinity", "balancing", "certificate", "cookie", "discovery", "host", "key", "name"),
-    *("private", "probe", "proxy", "resolver", "service"),
+    *("private", "probe", "proxy", "resolver", "service", "socket"),
 ]
 
 

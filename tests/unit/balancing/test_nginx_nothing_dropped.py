@@ -30,12 +30,14 @@ SAMPLES: dict[str, list[Any]] = {
     "health.active": [{}],
     "limits.requests": [1, 100],
     "drain.keep_alive": [5, 20],
+    "keep_alive.connections": [5, 20],
     "tls": [{"certificate": "/c.pem", "key": "/k.pem"}],
     "listener.trusted_proxies": [["10.0.0.0/8"]],
     "resolver": [{"address": "127.0.0.11"}],
     "resolver.address": ["192.0.2.53"],
     "resolver.forget": [3],
     "private_paths": [[], ["/other"]],
+    "log_socket": ["/run/kato-log/socket"],
 }
 
 

@@ -44,6 +44,7 @@ def _settings(leaf: str, text: str) -> dict[str, Any]:
         "key": {"tls": {"certificate": "/c", "key": text}},
         "probe": {"health": {"active": {"path": text}}},
         "proxy": {"listener": {"trusted_proxies": [text]}},
+        "socket": {"log_socket": text},
     }
     return {
         "pool": {"servers": [server]},
@@ -55,7 +56,7 @@ def _settings(leaf: str, text: str) -> dict[str, Any]:
 BENIGN = {
     "certificate": "/c.pem", "cookie": "c", "discovery": "kato-9", "host": "kato-9",
     "key": "/k.pem", "name": "kato-9", "private": "/x", "probe": "/x", "proxy": "10.0.0.0/8",
-    "resolver": "192.0.2.53", "service": "http",
+    "resolver": "192.0.2.53", "service": "http", "socket": "/run/socket",
 }  # fmt: skip
 
 

@@ -31,11 +31,13 @@ SAMPLES: dict[str, list[Any]] = {
     "health.active": [{}, {"interval": 2}],
     "limits.requests": [1, 100],
     "drain.keep_alive": [5],
+    "keep_alive.connections": [5, 20],
     "tls": [{"certificate": "/c.pem", "key": "/k.pem"}],
     "listener.trusted_proxies": [["10.0.0.0/8"]],
     "resolver.address": ["192.0.2.53"],
     "resolver.forget": [3],
     "private_paths": [[], ["/other"]],
+    "log_socket": ["/run/kato-log/socket"],
 }
 BASES: dict[str, dict[str, Any]] = {
     "session": settings(NAMED, **DNS),
