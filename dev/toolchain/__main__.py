@@ -4,7 +4,15 @@ import argparse
 import sys
 import time
 
-from dev.toolchain import docker_engine, environment, providers, pulumi_cli, python_env, steps
+from dev.toolchain import (
+    dns_tools,
+    docker_engine,
+    environment,
+    providers,
+    pulumi_cli,
+    python_env,
+    steps,
+)
 
 
 def main() -> int:
@@ -35,6 +43,8 @@ def main() -> int:
             environment.write()
         if what in ("up", "test"):
             docker_engine.ensure()
+        if what == "test":
+            dns_tools.ensure()
     except steps.SetupError as error:
         return steps.fail(error)
     steps.say(f"ready ({time.monotonic() - started:.1f} s)")

@@ -23,8 +23,6 @@ def ensure() -> bool:
     tools = release or go_build.build("pulumi", pins.PULUMI, "about 4 min", _compile)
     for tool in tools.iterdir():
         _link(tool)
-    if release is None:
-        _write_language_host()
     return False
 
 
@@ -64,6 +62,12 @@ def _compile(source: Path, target: Path) -> None:
         "-o", str(target / "pulumi"), f"{_CLI_MODULE}/cmd/pulumi",
         log="go-pulumi",
     )  # fmt: skip
+    # Pulumi's own Python host is not obtainable as a Go module.
+    go_build.go(
+        source, "build", "-trimpath", "-ldflags", go_build.LINKER,
+        "-o", str(target / "pulumi-language-python"), "./language-host",
+        log="go-pulumi-language-python",
+    )  # fmt: skip
     sdk = go_build.module_directory(source, _SDK_MODULE)
     for script in _SDK_SCRIPTS:
         copy = target / Path(script).name
@@ -86,17 +90,3 @@ def _link(tool: Path) -> None:
         link.hardlink_to(tool)
     except OSError:  # another file system
         shutil.copy2(tool, link)
-
-
-def _write_language_host() -> None:
-    """Pulumi's own Python host is not obtainable as a Go module: start ours from this clone."""
-    host = places.BIN / "pulumi-language-python"
-    text = (
-        "#!/bin/sh\n"
-        f"PYTHONPATH='{places.ROOT}' exec '{places.VENV}/bin/python' "
-        '-m dev.toolchain.language_host "$@"\n'
-    )
-    if not host.exists() or host.read_text() != text:
-        host.unlink(missing_ok=True)
-        host.write_text(text)
-        host.chmod(0o755)

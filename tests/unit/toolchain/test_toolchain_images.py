@@ -17,6 +17,7 @@ STOCK = {
     "haproxyImage": "haproxy:3.2",
     "platform": "docker",
     "proxy": "nginx",
+    "monitoring": "{}",
 }
 
 
@@ -43,7 +44,7 @@ def test_a_local_name_can_not_be_pulled_and_states_its_version(
 
 
 def test_a_replacement_for_kato_is_known_as_a_stand_in() -> None:
-    assert {*catalogue.SUBSTITUTES, "platform", "proxy"} == set(STOCK)
+    assert {*catalogue.SUBSTITUTES, "platform", "proxy", "monitoring"} == set(STOCK)
     assert images.parse(catalogue.SUBSTITUTES["katoImage"].name).is_stand_in
     assert set(catalogue.SUBSTITUTES.values()) <= set(catalogue.ALL)
 
@@ -159,13 +160,37 @@ def test_where_no_registry_answers_the_settings_name_what_runs(
 def test_local_images_are_built_and_no_registry_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     local = {key: image.name for key, image in catalogue.SUBSTITUTES.items()}
     for proxy, unused in (("nginx", "haproxyImage"), ("haproxy", "nginxImage")):
-        settings = {**local, "platform": "docker", "proxy": proxy}
+        settings = {**STOCK, **local, "proxy": proxy}
         machine = Machine(settings, present=set(), pullable=set())
 
         _ensure(machine, monkeypatch)
 
         assert sorted(machine.built) == sorted(n for key, n in local.items() if key != unused)
         assert machine.ran == []
+
+
+def test_a_watched_stack_needs_the_images_of_its_monitoring(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watched = json.dumps({"enabled": True, "prometheusImage": "registry.example/p:3"})
+    given = {*STOCK.values(), "registry.example/p:3"}
+    machine = Machine({**STOCK, "monitoring": watched}, present=given, pullable=set())
+
+    _ensure(machine, monkeypatch)
+
+    assert machine.built == ["kato-lb/kato-exporter:0.1.0", "kato-lb/redis-exporter:1.86"]
+    path = "monitoring.redisExporterImage"
+    change = ["pulumi", "config", "set", "--stack", "dev", "--path", path]
+    assert machine.ran == [[*change, "kato-lb/redis-exporter:1.86"]]
+
+
+def test_monitoring_that_is_off_needs_no_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    off = json.dumps({"enabled": False, "prometheusImage": "registry.example/p:3"})
+    machine = Machine({**STOCK, "monitoring": off}, present=set(STOCK.values()), pullable=set())
+
+    _ensure(machine, monkeypatch)
+
+    assert (machine.built, machine.ran) == ([], [])
 
 
 def test_settings_that_can_not_be_read_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
