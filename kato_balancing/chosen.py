@@ -5,12 +5,10 @@ the linter lets it be; a file in which the same stands by accident has no such c
 """
 
 from kato_balancing import kato
+from kato_balancing.allow_comment import ALLOW
 from kato_balancing.fields import Affinity
 from kato_balancing.hosts import is_address
 from kato_balancing.model import Balancer, Pool
-
-ALLOW = "kato-lb lint: allow"
-"""A comment that starts so names rules that the next line may break."""
 
 
 def method(balancer: Balancer, program: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final
 
-from kato_balancing.chosen import ALLOW
+from kato_balancing.allow_comment import ALLOW
 from kato_balancing.lint import Finding, LintError, Program, lint
 from kato_balancing.lint import haproxy_tree as haproxy
 from kato_balancing.lint import nginx_tree as nginx

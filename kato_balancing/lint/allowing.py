@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from kato_balancing.chosen import ALLOW
+from kato_balancing.allow_comment import ALLOW
 
 _ALLOW: Final = re.compile(rf"#\s*{ALLOW}\s+([a-z0-9][a-z0-9, -]*)")
 
