@@ -40,6 +40,8 @@ def main() -> int:
                 providers.ensure_docker()
             if what in ("test", "kubernetes"):
                 providers.ensure_kubernetes()
+            if what == "test":
+                pulumi_cli.ensure_yaml()
             environment.write()
         if what in ("up", "test"):
             docker_engine.ensure()

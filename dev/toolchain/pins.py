@@ -6,6 +6,10 @@ PULUMI = "3.274.1"
 PULUMI_MINIMUM = (3, 250)
 """Oldest Pulumi on PATH that is used as it is: the program relies on typed project settings."""
 
+YAML_HOST = "1.25.0"
+"""Language host of Pulumi programs in YAML; the newest one that the Go module proxies serve. An
+official Pulumi brings its own."""
+
 DOCKER_PROVIDER = "5.2.0"
 """Docker provider; equals the pulumi-docker SDK of requirements.txt."""
 

@@ -1,4 +1,4 @@
-"""The Pulumi CLI and its Python language host, gathered in ``.state/bin`` when not on PATH."""
+"""The Pulumi CLI and its language hosts, gathered in ``.state/bin`` when not on PATH."""
 
 import os
 import re
@@ -9,6 +9,7 @@ from dev.toolchain import downloads, go_build, pins, places, steps
 
 _CLI_MODULE = "github.com/pulumi/pulumi/pkg/v3"
 _SDK_MODULE = "github.com/pulumi/pulumi/sdk/v3"
+_YAML_HOST = "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml"
 _SDK_SCRIPTS = (
     "python/cmd/pulumi-language-python-exec",
     "python/dist/pulumi-resource-pulumi-python",
@@ -24,6 +25,15 @@ def ensure() -> bool:
     for tool in tools.iterdir():
         _link(tool)
     return False
+
+
+def ensure_yaml() -> None:
+    """Make programs in YAML runnable; an official CLI has all its hosts beside it."""
+    if is_official():
+        return
+    tools = go_build.build("pulumi-language-yaml", pins.YAML_HOST, "about 2 min", _compile_yaml)
+    for tool in tools.iterdir():
+        _link(tool)
 
 
 def is_official() -> bool:
@@ -73,6 +83,14 @@ def _compile(source: Path, target: Path) -> None:
         copy = target / Path(script).name
         shutil.copyfile(sdk / script, copy)
         copy.chmod(0o755)
+
+
+def _compile_yaml(source: Path, target: Path) -> None:
+    go_build.go(
+        source, "build", "-trimpath", "-ldflags", go_build.LINKER,
+        "-o", str(target / "pulumi-language-yaml"), _YAML_HOST,
+        log="go-pulumi-language-yaml",
+    )  # fmt: skip
 
 
 def _link(tool: Path) -> None:

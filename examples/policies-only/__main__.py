@@ -1,0 +1,3 @@
+from kato_policies.pulumi_pack import serve
+
+serve("load_balancing")  # or "kubernetes", "security"
