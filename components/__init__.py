@@ -10,13 +10,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .balancer_inputs import BalancerArgs
     from .data_stores import KatoDataStores, KatoDataStoresArgs
+    from .geo_dns import GeoDns
+    from .geo_dns_args import GeoDnsArgs
+    from .geo_dns_on_kubernetes import GeoDnsOnKubernetes, GeoDnsOnKubernetesArgs
     from .haproxy_balancer import HaproxyBalancer
     from .kato_backend import KatoBackend, KatoBackendArgs
     from .kato_k8s_stack import KatoK8sStack, KatoK8sStackArgs
+    from .kato_monitoring import KatoMonitoring, KatoMonitoringArgs
     from .nginx_balancer import NginxBalancer
 
 __all__ = [
     "BalancerArgs",
+    "GeoDns",
+    "GeoDnsArgs",
+    "GeoDnsOnKubernetes",
+    "GeoDnsOnKubernetesArgs",
     "HaproxyBalancer",
     "KatoBackend",
     "KatoBackendArgs",
@@ -24,11 +32,17 @@ __all__ = [
     "KatoDataStoresArgs",
     "KatoK8sStack",
     "KatoK8sStackArgs",
+    "KatoMonitoring",
+    "KatoMonitoringArgs",
     "NginxBalancer",
 ]
 
 _MODULES = {
     "BalancerArgs": "balancer_inputs",
+    "GeoDns": "geo_dns",
+    "GeoDnsArgs": "geo_dns_args",
+    "GeoDnsOnKubernetes": "geo_dns_on_kubernetes",
+    "GeoDnsOnKubernetesArgs": "geo_dns_on_kubernetes",
     "HaproxyBalancer": "haproxy_balancer",
     "KatoBackend": "kato_backend",
     "KatoBackendArgs": "kato_backend",
@@ -36,6 +50,8 @@ _MODULES = {
     "KatoDataStoresArgs": "data_stores",
     "KatoK8sStack": "kato_k8s_stack",
     "KatoK8sStackArgs": "kato_k8s_stack",
+    "KatoMonitoring": "kato_monitoring",
+    "KatoMonitoringArgs": "kato_monitoring",
     "NginxBalancer": "nginx_balancer",
 }
 

@@ -1,6 +1,6 @@
 """The balancing model's groups as component inputs, field by field (see kato_balancing.model)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 
 import pulumi
@@ -147,6 +147,20 @@ class DrainSettings(TypedDict):
     """Idle clients are kept this long at a reload. Defaults to 10."""
 
 
+class RegionSettings(TypedDict):
+    """The region of a balancer: sessions of others are sent there, never looked for here."""
+
+    name: str
+    """This region's name, as in the handles that clients keep."""
+    others: Mapping[str, str]
+    """Name and public URL of the other regions."""
+    answer: NotRequired[str]
+    """REDIRECT (307) or PROXY, for requests that name another region. Defaults to REDIRECT."""
+    authorities: NotRequired[str]
+    """With PROXY: file of the certificate authorities in the image. Defaults to
+    /etc/ssl/certs/ca-certificates.crt."""
+
+
 class BalancerRules(TypedDict):
     """The rules of a balancer, whichever program runs them."""
 
@@ -174,6 +188,8 @@ class BalancerRules(TypedDict):
     """When another server is tried."""
     drain: NotRequired[DrainSettings]
     """How the balancer itself stops."""
+    region: NotRequired[RegionSettings]
+    """Defaults to none: a request's region is not looked at."""
     private_paths: NotRequired[Sequence[str]]
     """Paths answered 404. Defaults to those that show KATO's insides, such as /status."""
     access_log: NotRequired[bool]

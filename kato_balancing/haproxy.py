@@ -15,7 +15,15 @@ differs from nginx's:
 
 from collections.abc import Iterator
 
-from kato_balancing import chosen, haproxy_pools, haproxy_refusals, headers, invariants, kato
+from kato_balancing import (
+    chosen,
+    haproxy_pools,
+    haproxy_refusals,
+    haproxy_regions,
+    headers,
+    invariants,
+    kato,
+)
 from kato_balancing.fields import Affinity
 from kato_balancing.haproxy_pools import SESSION, milliseconds
 from kato_balancing.haproxy_refusals import requests
@@ -65,6 +73,7 @@ def render(balancer: Balancer, version: Version) -> str:
                 haproxy_pools.render(balancer, backend, version)
                 for backend in haproxy_pools.backends(balancer)
             ),
+            *haproxy_regions.backends(balancer),
         ]
     )
 
@@ -202,6 +211,7 @@ def _clients(balancer: Balancer) -> Section:
             *_request_id(),
             *_session(),
             *_refused(balancer),
+            *haproxy_regions.answers(balancer),
             *_forwarded(balancer),
             *_routes(balancer),
         ],
@@ -376,6 +386,7 @@ def _routes(balancer: Balancer) -> Iterator[Line]:
             "http-request", f"set-var({_SHARE})", f"rand({100 * _SHARES_PER_PERCENT})",
             "if", "!{", f"var({_SHARE})", "-m", "found", "}",
         )  # fmt: skip
+    yield from haproxy_regions.routes(balancer)
     if balancer.limits.websockets:
         yield line("use_backend", haproxy_pools.EVENTS, "if", "kato_events")
     if balancer.canary is not None:

@@ -15,6 +15,13 @@ servers, the last of which answered."""
 SESSION_HEADER: Final = "X-Session-ID"
 """Request header that names a session where the path does not."""
 
+REGION_HEADER: Final = "X-Kato-Region"
+"""Request header with the region that the request's session lives in."""
+
+REGION_HOP_HEADER: Final = "X-Kato-Region-Hop"
+"""Request header with the region whose balancer sent the request on; such a request is never sent
+on again."""
+
 TRACE_HEADER: Final = "X-Trace-ID"
 """Response header that KATO puts on every answer its application made; an answer without it was
 made in front of KATO."""

@@ -33,6 +33,7 @@ from kato_balancing.fields import (
     refused_at,
 )
 from kato_balancing.problems import InvalidInput, from_validation
+from kato_balancing.regions import Region
 
 
 SocketPath = Annotated[FilePath, Field(max_length=100)]
@@ -287,6 +288,8 @@ class Balancer(Frozen):
     listener: Listener = Listener()
     resolver: Resolver | None = None
     """None: names are looked up once, when the balancer starts."""
+    region: Region | None = None
+    """None: a request's region is not looked at."""
     private_paths: Annotated[tuple[UrlPath, ...], ListOf] = kato.PRIVATE_PATHS
     """Answered 404 by the balancer, with everything below them."""
     access_log: bool = True

@@ -5,7 +5,15 @@ What a version can't do is refused (UnsupportedFeature), never left out.
 
 from collections.abc import Iterator
 
-from kato_balancing import chosen, headers, invariants, kato, nginx_pools, nginx_refusals
+from kato_balancing import (
+    chosen,
+    headers,
+    invariants,
+    kato,
+    nginx_pools,
+    nginx_refusals,
+    nginx_regions,
+)
 from kato_balancing.hosts import bracketed
 from kato_balancing.model import Balancer
 from kato_balancing.nginx_pools import seconds, whole_seconds
@@ -96,6 +104,7 @@ def _http(balancer: Balancer, version: Version) -> Iterator[Directive]:
     yield directive("limit_conn_zone", "$server_port", "zone=kato_websockets:64k")
     yield directive("limit_conn_status", 503)
     yield from nginx_pools.upstreams(balancer)
+    yield from nginx_regions.upstreams(balancer)
     yield _public_server(balancer)
     yield _private_server(balancer)
 
@@ -151,6 +160,7 @@ def _maps(balancer: Balancer) -> Iterator[Directive]:
             "$kato_trusted:$http_x_forwarded_proto", "$kato_scheme",
             ("1:https", "https"), ("1:http", "http"), ("default", "$scheme"),
         )  # fmt: skip
+    yield from nginx_regions.maps(balancer)
     yield from nginx_pools.choices(balancer)
     if nginx_pools.has_backup_pool(balancer):
         yield _map(
@@ -266,6 +276,8 @@ def _public_server(balancer: Balancer) -> Directive:
     if balancer.private_paths:
         hidden = [directive("return", 404, '{"detail":"Not Found"}')]
         inside.append(block("if", "($kato_private)", inside=hidden))
+    inside += nginx_regions.answers(balancer)
+    inside += nginx_regions.location(balancer, _requests(balancer), _forwarded_headers(balancer))
     inside += [_websocket_location(balancer, target), _busy_location(balancer)]
     return block("server", inside=inside, comment="Clients.")
 

@@ -38,6 +38,7 @@ class FailoverClient:
 
     ``instances`` are URLs, :class:`Instance` objects or name → URL; ``policy`` has all numbers
     (default: :class:`Policy`); ``hooks`` get a :class:`CallEvent` for every attempt and decision.
+    ``region``: the region of these instances, sent with every request.
     ``transport`` replaces the network, ``health_transport`` that of the health checks.
     Thread-safe: share one client. Close it, or use it as a context manager.
     """
@@ -48,11 +49,17 @@ class FailoverClient:
         policy: Policy | None = None,
         *,
         hooks: tuple[Hook, ...] = (),
+        region: str | None = None,
         transport: httpx.BaseTransport | None = None,
         health_transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._transport = KatoTransport(
-            instances, policy, hooks=hooks, inner=transport, health_transport=health_transport
+            instances,
+            policy,
+            hooks=hooks,
+            region=region,
+            inner=transport,
+            health_transport=health_transport,
         )
         # The transport has its own limits: a deadline for each call.
         self._client = httpx.Client(base_url=BASE, transport=self._transport, timeout=None)  # noqa: S113
@@ -159,11 +166,17 @@ class AsyncFailoverClient:
         policy: Policy | None = None,
         *,
         hooks: tuple[Hook, ...] = (),
+        region: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         health_transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._transport = AsyncKatoTransport(
-            instances, policy, hooks=hooks, inner=transport, health_transport=health_transport
+            instances,
+            policy,
+            hooks=hooks,
+            region=region,
+            inner=transport,
+            health_transport=health_transport,
         )
         self._client = httpx.AsyncClient(
             base_url=BASE,

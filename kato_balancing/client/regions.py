@@ -92,7 +92,7 @@ class Regions:
     ) -> None:
         self._decide = _Regions(regions, nearest)
         self.clients = dict(clients or {}) or {
-            name: FailoverClient(_instances(given), policy, hooks=hooks)
+            name: FailoverClient(_instances(given), policy, hooks=hooks, region=name)
             for name, given in regions.items()
         }
         for client in self.clients.values():
@@ -159,7 +159,7 @@ class AsyncRegions:
     ) -> None:
         self._decide = _Regions(regions, nearest)
         self.clients = dict(clients or {}) or {
-            name: AsyncFailoverClient(_instances(given), policy, hooks=hooks)
+            name: AsyncFailoverClient(_instances(given), policy, hooks=hooks, region=name)
             for name, given in regions.items()
         }
 

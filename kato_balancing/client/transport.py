@@ -30,6 +30,7 @@ from kato_balancing.client.health import AsyncHealthChecker, HealthChecker
 from kato_balancing.client.hooks import Hook
 from kato_balancing.client.instances import Instances
 from kato_balancing.client.policy import Policy
+from kato_balancing.headers import REGION_HEADER
 
 DEADLINE: Final = "kato_deadline"
 """Request extension: seconds that the call may take in all. Without it httpx' read timeout counts,
@@ -62,9 +63,10 @@ class _Limits(dict[str, float]):
 class _Base:
     """What both transports have besides the way they wait."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, region: str | None) -> None:
         self.core = core
         """The decisions; for this package only."""
+        self._region = {} if region is None else {REGION_HEADER: region}
         # KATO speaks HTTP/1.1, as do the balancers.
         self._urls = {name: httpx.URL(one.url) for name, one in core.pool.instances.items()}
         self._hosts = {
@@ -89,6 +91,7 @@ class _Base:
     def _request(self, command: Send, limits: _Limits) -> httpx.Request:
         headers = httpx.Headers(command.headers)
         headers["host"] = self._hosts[command.instance]
+        headers.update(self._region)
         return httpx.Request(
             command.method,
             self._url(command.instance, command.target),
@@ -136,7 +139,8 @@ class KatoTransport(httpx.BaseTransport):
     >>> client = httpx.Client(base_url="http://kato", transport=KatoTransport(instances))
 
     The host of a request's URL is not used. Raises the errors of
-    :mod:`kato_balancing.client.errors`. ``inner`` replaces the network, ``health_transport`` that
+    :mod:`kato_balancing.client.errors`. ``region`` goes with every request, so that no balancer of
+    another region serves it. ``inner`` replaces the network, ``health_transport`` that
     of the health checks. Thread-safe.
     """
 
@@ -146,11 +150,12 @@ class KatoTransport(httpx.BaseTransport):
         policy: Policy | None = None,
         *,
         hooks: tuple[Hook, ...] = (),
+        region: str | None = None,
         inner: httpx.BaseTransport | None = None,
         health_transport: httpx.BaseTransport | None = None,
     ) -> None:
         core = Core(instances, policy, new_lock=threading.Lock, hooks=hooks)
-        self._parts = _Base(core)
+        self._parts = _Base(core, region)
         self._inner = inner or httpx.HTTPTransport(limits=_pool_limits(core.policy))
         self._checker = HealthChecker(
             [*core.pool.instances.values()], transport=health_transport, table=core.pool.health
@@ -281,11 +286,12 @@ class AsyncKatoTransport(httpx.AsyncBaseTransport):
         policy: Policy | None = None,
         *,
         hooks: tuple[Hook, ...] = (),
+        region: str | None = None,
         inner: httpx.AsyncBaseTransport | None = None,
         health_transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         core = Core(instances, policy, new_lock=asyncio.Lock, hooks=hooks)
-        self._parts = _Base(core)
+        self._parts = _Base(core, region)
         self._inner = inner or httpx.AsyncHTTPTransport(limits=_pool_limits(core.policy))
         self._checker = AsyncHealthChecker(
             [*core.pool.instances.values()], transport=health_transport, table=core.pool.health

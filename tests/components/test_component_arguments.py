@@ -29,13 +29,14 @@ from components import (
     kato_backend,
     kato_k8s_stack,
     kato_monitoring,
+    log_exporter,
     process_args,
     store_inputs,
     tls_args,
 )
-from components.kubernetes import autoscaling, exposure, network_policies, resources
+from components.kubernetes import autoscaling, exposure, monitoring, network_policies, resources
 from components.kubernetes import stores as kubernetes_stores
-from kato_balancing import invariants, model
+from kato_balancing import invariants, model, regions
 
 GROUPS: dict[str, tuple[Any, type[BaseModel]]] = {
     "BalancedServer": (balancing_args, model.Server),
@@ -50,6 +51,7 @@ GROUPS: dict[str, tuple[Any, type[BaseModel]]] = {
     "TimeoutSettings": (balancing_args, model.Timeouts),
     "RetrySettings": (balancing_args, model.Retry),
     "DrainSettings": (balancing_args, model.Drain),
+    "RegionSettings": (balancing_args, regions.Region),
     "BalancerRules": (balancing_args, model.Balancer),
     "KatoProcessSettings": (process_args, model.KatoProcess),
 }
@@ -72,6 +74,7 @@ MODULES = (
     kato_monitoring,
     autoscaling,
     exposure,
+    monitoring,
     network_policies,
     resources,
     kubernetes_stores,
@@ -200,8 +203,9 @@ def test_every_default_of_the_model_is_stated() -> None:
             kato_monitoring,
             "KatoMonitoringArgs",
             "exporter_image",
-            kato_monitoring.EXPORTER_IMAGE,
+            log_exporter.IMAGE,
         ),
+        (monitoring, "ClusterMonitoring", "exporter_image", log_exporter.IMAGE),
         (kato_monitoring, "KatoMonitoringArgs", "retention_days", "15"),
         (kato_monitoring, "PrometheusPublication", "port", "9090"),
     ],

@@ -67,6 +67,10 @@ BENIGN = {
     "certificate": "/c.pem",
     "key": "/k.pem",
     "proxy": "10.0.0.0/8",
+    "region": "eu",
+    "other region": "us",
+    "region url": "https://us.example.com",
+    "authorities": "/c.pem",
     "socket": "/run/socket",
 }
 LEAVES = [

@@ -36,6 +36,7 @@ SAMPLES: dict[str, list[Any]] = {
     "resolver": [{"address": "127.0.0.11"}],
     "resolver.address": ["192.0.2.53"],
     "resolver.forget": [3],
+    "region": [{"name": "eu", "others": {"us": "https://us.example.com"}}],
     "private_paths": [[], ["/other"]],
     "log_socket": ["/run/kato-log/socket"],
 }

@@ -9,12 +9,14 @@ from fake_kato import QUICK, FakeKato
 from kato_balancing.client import (
     AsyncFailoverClient,
     AsyncRegions,
+    FailoverClient,
     GeoLoadBalancer,
     NoInstance,
     RegionDown,
     Regions,
 )
 from kato_balancing.client._health_state import Check
+from kato_balancing.headers import REGION_HEADER
 
 PLACES = {"eu": ["http://kato-0:8000"], "us": ["http://kato-1:8000"]}
 
@@ -115,3 +117,26 @@ def test_the_guides_name_refuses_unknown_regions():
     assert balancer.get_instance_for_region("eu") == PLACES["eu"][0]
     balancer.close()
     assert httpx
+
+
+def test_every_request_names_its_region():
+    seen = []
+
+    def answer(request):
+        seen.append((request.method, request.headers.get(REGION_HEADER)))
+        body = {"session_id": "session-1", "exists": True, "stm": [], "status": "healthy"}
+        return httpx.Response(200, json=body, headers={"x-trace-id": "t"})
+
+    client = FailoverClient(PLACES["us"], QUICK, region="us", transport=httpx.MockTransport(answer))
+    with Regions({"us": PLACES["us"]}, clients={"us": client}) as regions:
+        session = regions.create_session("n")
+        session.stm()
+        session.observe(["a"])
+    assert {"GET", "POST"} <= {method for method, _ in seen}
+    assert {region for _, region in seen} == {"us"}
+
+
+def test_regions_name_themselves_to_the_clients_that_they_make():
+    with Regions(PLACES) as regions:
+        named = {name: client._transport.parts._region for name, client in regions.clients.items()}
+    assert named == {name: {REGION_HEADER: name} for name in PLACES}

@@ -56,6 +56,8 @@ def _settings(leaf: str, text: str) -> dict[str, Any]:
 BENIGN = {
     "certificate": "/c.pem", "cookie": "c", "discovery": "kato-9", "host": "kato-9",
     "key": "/k.pem", "name": "kato-9", "private": "/x", "probe": "/x", "proxy": "10.0.0.0/8",
+    "region": "eu", "other region": "us", "region url": "https://us.example.com",
+    "authorities": "/c.pem",
     "resolver": "192.0.2.53", "service": "http", "socket": "/run/socket",
 }  # fmt: skip
 
