@@ -5,11 +5,11 @@ from typing import Any
 import pulumi
 import pulumi_docker as docker
 
-from kato_balancing.model import Balancer
-
+from . import log_exporter
 from .balancer_inputs import BalancerInputs
 from .balancer_programs import CERTIFICATE, FOLDER, KEY
 from .containers import Service, container, once_healthy
+from .http_health import answers
 from .live_configuration import live_configuration, watching
 
 _STOP_MARGIN_SECONDS = 5
@@ -40,6 +40,7 @@ def balancer_container(
         child=child,
     )
     rules = inputs.known_rules()
+    logged = {} if inputs.log_volume is None else {log_exporter.FOLDER: inputs.log_volume}
     running = container(
         name,
         Service(
@@ -48,7 +49,7 @@ def balancer_container(
             network=inputs.network,
             entrypoint=["sh"],
             command=watching(program),
-            volumes={FOLDER: live.volume},
+            volumes={FOLDER: live.volume, **logged},
             ports=[
                 docker.ContainerPortArgs(
                     internal=rules.listener.port,
@@ -56,7 +57,7 @@ def balancer_container(
                     ip=inputs.publish.address,
                 )
             ],
-            health=["CMD-SHELL", _health(rules, program.renderer.HEALTH_PATH)],
+            health=answers(rules.listener.private_port, program.renderer.HEALTH_PATH),
             stop_signal=program.stop_signal,
             stop_seconds=rules.drain.seconds + _STOP_MARGIN_SECONDS,
             user=_UNPRIVILEGED,
@@ -66,14 +67,3 @@ def balancer_container(
         pulumi.ResourceOptions(parent=parent, depends_on=[live.ready]),
     )
     return once_healthy(running, inputs.url)
-
-
-def _health(rules: Balancer, path: str) -> str:
-    """Whichever client the image has: curl, wget (Alpine), or nothing but bash."""
-    port = rules.listener.private_port
-    url = f"http://127.0.0.1:{port}{path}"
-    by_bash = (
-        f"exec 3<>/dev/tcp/127.0.0.1/{port} && printf 'GET {path} HTTP/1.0\\r\\n\\r\\n' >&3 "
-        "&& head -n 1 <&3 | grep -q ' 200'"
-    )
-    return f'curl -fsS {url} || wget -qO- {url} || bash -c "{by_bash}"'

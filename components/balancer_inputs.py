@@ -11,6 +11,7 @@ from kato_balancing.fields import Frozen, ImageReference, IpAddress, Port, refus
 from kato_balancing.model import Balancer
 from kato_balancing.problems import Problem
 
+from . import log_exporter
 from .balancer_programs import CERTIFICATE, CURRENT, KEY, Program
 from .balancing_args import BalancedServer, BalancerRules
 from .inputs import Text, checked, is_plain, refuse
@@ -66,13 +67,24 @@ class BalancerArgs(TypedDict):
     """KATO's own numbers; the same as the backend's."""
     rules: NotRequired[BalancerRules]
     """How requests are balanced. The defaults keep every session on one server."""
+    log_volume: NotRequired[pulumi.Input[str]]
+    """Name of a Docker volume with the socket of a log exporter, KatoMonitoring's log_volume: it
+    gets a copy of the access log. Defaults to none."""
     labels: NotRequired[Mapping[str, str]]
     """Labels on the container."""
 
 
-class _Publication(Frozen):
+class Published(Frozen):
+    """``Publication`` with its defaults."""
+
     port: Port = 8080
     address: IpAddress = "127.0.0.1"
+
+    def url(self, scheme: str) -> str:
+        """Where a client on the Docker host finds it."""
+        anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+        host = anywhere.get(self.address, self.address)
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
 class _Tls(Frozen):
@@ -94,11 +106,12 @@ class BalancerInputs(Frozen):
     network: Text | None = None
     image: ImageReference | None = None
     version: str | None = None
-    publish: _Publication = _Publication()
+    publish: Published = Published()
     tls: _Tls | None = None
     canary: _Canary | None = None
     process: Mapping[str, Any] = {}
     rules: Mapping[str, Any] = {}
+    log_volume: Text | None = None
     labels: Mapping[str, str] = {}
 
     @model_validator(mode="after")
@@ -118,10 +131,7 @@ class BalancerInputs(Frozen):
     @property
     def url(self) -> str:
         """Where a client on the Docker host finds it."""
-        anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
-        host = anywhere.get(self.publish.address, self.publish.address)
-        scheme = "http" if self.tls is None else "https"
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.publish.port}"
+        return self.publish.url("http" if self.tls is None else "https")
 
     @property
     def all_servers(self) -> dict[str, Any]:
@@ -142,6 +152,7 @@ class BalancerInputs(Frozen):
             "pool": {"servers": servers["servers"]},
             "resolver": None if self.network is None else {"address": DOCKER_RESOLVER},
             "tls": None if self.tls is None else files,
+            "log_socket": None if self.log_volume is None else log_exporter.SOCKET,
             "canary": None
             if self.canary is None
             else {"pool": {"servers": servers["canary"]}, "share": self.canary.share},

@@ -28,7 +28,7 @@ class Service:
     """Command in the form of Docker's HEALTHCHECK test."""
     stop_seconds: float
     """Time between the stop signal and SIGKILL."""
-    command: Sequence[str] | None = None
+    command: pulumi.Input[Sequence[str]] | None = None
     entrypoint: Sequence[str] | None = None
     environment: pulumi.Input[Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
     files: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
@@ -41,6 +41,8 @@ class Service:
     scratch: Sequence[str] = ()
     """Writable folders in memory. With them the container drops every capability, and its root
     is read-only unless files are written into it."""
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    """Kernel settings of the container's own network."""
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -50,7 +52,7 @@ def container(name: str, service: Service, opts: pulumi.ResourceOptions) -> dock
     return docker.Container(
         name,
         image=service.image,
-        command=list(service.command) if service.command else None,
+        command=service.command,
         entrypoints=list(service.entrypoint) if service.entrypoint else None,
         envs=environment.apply(lambda given: [f"{k}={v}" for k, v in sorted(given.items())]),
         networks_advanced=None
@@ -85,6 +87,7 @@ def container(name: str, service: Service, opts: pulumi.ResourceOptions) -> dock
         tmpfs=dict.fromkeys(service.scratch, "") or None,
         capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]) if service.scratch else None,
         security_opts=["no-new-privileges:true"],
+        sysctls=dict(service.sysctls) or None,
         log_driver="json-file",
         log_opts={"max-size": "10m", "max-file": "3"},
         labels=[

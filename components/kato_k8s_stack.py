@@ -12,8 +12,10 @@ from pydantic import Field, model_validator
 from kato_balancing import images, targets
 from kato_balancing.fields import Affinity, Frozen, Host, ImageReference, ServerName, refused_at
 from kato_balancing.model import Balancer, Cookie
+from kato_balancing.monitoring.exporter.server_names import NamedServer
 from kato_balancing.problems import Problem
 
+from . import log_exporter
 from .balancer_programs import CERTIFICATE, CURRENT, KEY, PROGRAMS, Program
 from .balancing_args import BalancerRules
 from .inputs import Later, Text, attributed, checked, refuse
@@ -23,6 +25,7 @@ from .kubernetes import kato_tier as replicas
 from .kubernetes.autoscaling import Autoscaling, AutoscalingInputs, autoscaler
 from .kubernetes.exposure import ClusterExposure, ExposureInputs, Kind, expose, needs_secure_cookie
 from .kubernetes.labels import Labels
+from .kubernetes.monitoring import ClusterMonitoring, LogExporter, MonitoringInputs, monitors
 from .kubernetes.network_policies import (
     NetworkInputs,
     NetworkSettings,
@@ -126,6 +129,8 @@ class KatoK8sStackArgs(TypedDict):
     """Who may talk to whom."""
     dns: NotRequired[ClusterDns]
     """The cluster's own DNS."""
+    monitoring: NotRequired[ClusterMonitoring]
+    """Figures of the balancer's log for Prometheus. Defaults to none."""
     labels: NotRequired[Mapping[str, str]]
     """More labels on every object and pod."""
 
@@ -236,6 +241,7 @@ class _Inputs(KatoInputs, StoreInputs):
     tls: _Tls | None = None
     network: NetworkInputs = NetworkInputs()
     dns: _Dns = _Dns()
+    monitoring: MonitoringInputs | None = None
 
     def store_variables(self) -> set[str]:
         """Names, in capitals, of the variables that say where a store is."""
@@ -304,6 +310,7 @@ class _Inputs(KatoInputs, StoreInputs):
             "resolver": self._resolver(),
             "tls": None if self.tls is None else files,
             "limits": limits,
+            "log_socket": None if self.monitoring is None else log_exporter.SOCKET,
         }
         return checked(Balancer, data, _property_of)
 
@@ -313,8 +320,14 @@ class _Inputs(KatoInputs, StoreInputs):
         service = f"{replicas.headless_name(name)}.{namespace}.svc.{self.dns.domain}"
         if self.balancer.proxy == "nginx":
             return {"discovery": {"name": service, "service": replicas.PORT_NAME}}
+        named = self.named_servers(name, namespace)
+        return {"servers": [{"name": one.name, "host": one.host} for one in named]}
+
+    def named_servers(self, name: str, namespace: str) -> list[NamedServer]:
+        """Every replica that may run in the stack of this name, by the name of its pod."""
+        service = f"{replicas.headless_name(name)}.{namespace}.svc.{self.dns.domain}"
         names = [f"{name}-{index}" for index in range(self.most_replicas)]
-        return {"servers": [{"name": one, "host": f"{one}.{service}"} for one in names]}
+        return [NamedServer(one, f"{one}.{service}", replicas.PORT) for one in names]
 
     def _resolver(self) -> dict[str, Any]:
         """HAProxy reads the node's DNS from the pod, and would go on for half a minute with a pod
@@ -408,6 +421,8 @@ def _unused(inputs: _Inputs) -> Iterator[tuple[str, str]]:
             yield f"rules.{name}", f"{why}; remove it, or use SESSION"
     if inputs.tls is not None:
         yield "tls", f"{why} that could end TLS; remove it, or use SESSION"
+    if inputs.monitoring is not None:
+        yield "monitoring", f"{why} whose log could be read; remove it, or use SESSION"
     if inputs.balancer != _BalancerPods():
         yield "balancer", f"{why}; remove it, or use SESSION"
     if inputs.cookie is not None and needs_secure_cookie(inputs.cookie, inputs.exposure):
@@ -461,8 +476,36 @@ def _ways(inputs: _Inputs) -> Ways:
         front=inputs.front,
         front_port=listener.port if inputs.has_balancer else replicas.PORT,
         private_port=listener.private_port if inputs.has_balancer else None,
+        figures_ports=_figures_ports(inputs),
         managed=managed_ports(inputs),
         outside_ports=inputs.outside_ports(),
+    )
+
+
+def _figures_ports(inputs: _Inputs) -> dict[str, list[int]]:
+    if inputs.monitoring is None:
+        return {}
+    found = {balancers.TIER: [log_exporter.PORT]}
+    return {**found, replicas.TIER: [replicas.PORT]} if inputs.monitoring.monitors else found
+
+
+def _exporter(name: str, inputs: _Inputs, where: Mapping[str, Any]) -> LogExporter | None:
+    if inputs.monitoring is None:
+        return None
+    proxy = inputs.balancer.proxy
+    if inputs.monitoring.monitors:
+        monitors(
+            name,
+            proxy=proxy,
+            balancer_tier=balancers.TIER,
+            balancer_private_port=balancers.PRIVATE,
+            **where,
+        )
+    return LogExporter(
+        inputs=inputs.monitoring,
+        proxy=proxy,
+        connection_limit=inputs.model.process.connection_limit,
+        servers=where["namespace"].apply(lambda known: inputs.named_servers(name, known)),
     )
 
 
@@ -490,6 +533,7 @@ def _front(
             rules=inputs.model,
             configuration=where["namespace"].apply(lambda known: inputs.configuration(name, known)),
             tls=tls,
+            exporter=_exporter(name, inputs, where),
         ),
         after=[workload],
         **where,

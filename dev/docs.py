@@ -12,10 +12,12 @@ import yaml
 from dev import client_reference
 from dev.toolchain import places
 from kato_balancing.lint.pages import pages
+from kato_balancing.monitoring import page as monitoring_page
 from policies import docs as policy_docs
 
 README = places.ROOT / "README.md"
 PROJECT = places.ROOT / "Pulumi.yaml"
+MONITORING = places.ROOT / "docs" / "monitoring.md"
 LINT_PAGES = places.ROOT / "docs" / "lint"
 _PART = re.compile(r"(<!-- settings: .*? -->\n).*?(<!-- end of settings -->)", re.DOTALL)
 
@@ -43,7 +45,13 @@ def generated() -> dict[Path, str | None]:
     """Every generated file and its text; None for a page whose rule is gone."""
     files: dict[Path, str | None] = {page: None for page in LINT_PAGES.glob("*.md")}
     files |= {LINT_PAGES / name: text for name, text in pages().items()}
-    return {README: updated(README.read_text()), **files, **policy_docs.generated(), **_client()}
+    return {
+        README: updated(README.read_text()),
+        MONITORING: monitoring_page.updated(MONITORING.read_text()),
+        **files,
+        **policy_docs.generated(),
+        **_client(),
+    }
 
 
 def _client() -> dict[Path, str | None]:

@@ -58,6 +58,16 @@ _COMMANDS: Final = (
         "watch instances of KATO: state, breaker, latency",
         "kato_balancing.watch_command",
     ),
+    _Entry(
+        "export",
+        "serve Prometheus metrics of a balancer from its log",
+        "kato_balancing.monitoring.exporter.command",
+    ),
+    _Entry(
+        "monitoring",
+        "print Prometheus rules or a Grafana dashboard",
+        "kato_balancing.monitoring.command",
+    ),
 )
 
 

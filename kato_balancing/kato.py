@@ -31,6 +31,9 @@ HEALTH_PATH = "/health"
 REDIS_CHECK_PATH = "/sessions/lb-probe/exists"
 """200 only when Redis answers, 500 when it refuses; no side effect."""
 
+PROMETHEUS_PATH = "/metrics-prom"
+"""Figures of one process in Prometheus' form, from 3.10.2 on; ``/metrics`` is JSON."""
+
 WEBSOCKET_PATH = "/ws/events"
 
 SESSION_ID_CLASS = "[A-Za-z0-9_-]{1,128}"
@@ -45,7 +48,7 @@ PRIVATE_PATHS = (
     "/redoc",
     "/openapi.json",
     "/metrics",
-    "/metrics-prom",
+    PROMETHEUS_PATH,
     "/stats",
     "/cache",
     "/connection-pools",

@@ -14,6 +14,8 @@ from components import (
     KatoBackendArgs,
     KatoDataStores,
     KatoDataStoresArgs,
+    KatoMonitoring,
+    KatoMonitoringArgs,
     NginxBalancer,
     data_stores,
     haproxy_balancer,
@@ -22,11 +24,13 @@ from components import (
 )
 from kato_balancing.problems import InvalidInput, Problem
 
-from . import reading
+from . import docker_monitoring, reading
 from .reading import camel_case, group, problems_of
 
 BACKEND = "kato"
 """Name of the backend: its replicas are kato-0, kato-1 … on the stack's network."""
+
+BALANCER = "balancer"
 
 _SETTING_OF_BACKEND_INPUT = {
     "image": "katoImage",
@@ -51,6 +55,7 @@ class DockerStack:
     backend: KatoBackendArgs
     balancer: BalancerArgs
     proxy: str
+    monitoring: KatoMonitoringArgs | None
 
     @property
     def images(self) -> Mapping[str, str]:
@@ -58,7 +63,10 @@ class DockerStack:
         redis = self.stores["redis"]
         managed = {} if "url" in redis else {"redisImage": redis["image"]}
         _, _, proxy_image = _PROXIES[self.proxy]
-        return {"katoImage": self.backend["image"], proxy_image: self.balancer["image"], **managed}
+        found = {"katoImage": self.backend["image"], proxy_image: self.balancer["image"], **managed}
+        if self.monitoring is not None:
+            found |= docker_monitoring.images(self.monitoring)
+        return found
 
     @property
     def has_clickhouse(self) -> bool:
@@ -70,11 +78,18 @@ class DockerStack:
         stores = KatoDataStores("stores", self.stores)
         connection: Any = {"environment": stores.environment, "network": stores.network}
         backend = KatoBackend(BACKEND, {**self.backend, "stores": connection})
-        balancer = _PROXIES[self.proxy][0](
-            "balancer",
-            {**self.balancer, "servers": cast(Any, backend.servers), "network": stores.network},
-        )
-        return {"url": balancer.url, "servers": backend.servers}
+        where: Any = {"servers": backend.servers, "network": stores.network}
+        figures: dict[str, Any] = {}
+        if self.monitoring is not None:
+            redis = stores.environment.apply(lambda known: known["REDIS_URL"])
+            watched: Any = {**self.monitoring["redis"], "url": redis}
+            monitoring = KatoMonitoring(
+                docker_monitoring.SETTING, {**self.monitoring, **where, "redis": watched}
+            )
+            where["log_volume"] = monitoring.log_volume
+            figures["prometheusUrl"] = monitoring.prometheus_url
+        balancer = _PROXIES[self.proxy][0](BALANCER, {**self.balancer, **where})
+        return {"url": balancer.url, "servers": backend.servers, **figures}
 
     def problems(self, store_setting: Callable[[str], str]) -> list[Problem]:
         """What the components refuse."""
@@ -83,6 +98,7 @@ class DockerStack:
             *problems_of(lambda: data_stores.check(self.stores), store_setting),
             *problems_of(lambda: kato_backend.check(self.backend, BACKEND), _backend_setting),
             *problems_of(lambda: check(self.balancer), partial(_balancer_setting, image)),
+            *(docker_monitoring.problems(self.monitoring) if self.monitoring else []),
         ]
 
 
@@ -110,11 +126,17 @@ def read(config: pulumi.Config) -> DockerStack:
         "process": process,
         "rules": reading.rules(config),
     }
+    monitoring = docker_monitoring.read(config)
+    if monitoring is not None:
+        placeholders = {"servers": balancer["servers"], "network": ""}
+        monitoring |= {"proxy": proxy, "balancer": BALANCER, "process": process, **placeholders}
+        monitoring["redis"]["url"] = ""
     stack = DockerStack(
         cast(KatoDataStoresArgs, stores),
         cast(KatoBackendArgs, backend),
         cast(BalancerArgs, balancer),
         proxy,
+        cast(KatoMonitoringArgs, monitoring) if monitoring is not None else None,
     )
     # In clear they can be checked as a whole; from here on they are secrets.
     problems = stack.problems(partial(reading.store_setting, "image" in group(config, "redis")))

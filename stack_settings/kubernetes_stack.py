@@ -74,6 +74,9 @@ def read(config: pulumi.Config) -> KubernetesStack:
     }
     for name in _GROUPS:
         arguments[name] = group(config, name)
+    monitoring = reading.switched_group(config, "monitoring")
+    if monitoring is not None:
+        arguments["monitoring"] = monitoring
     if not arguments["autoscaling"]:
         del arguments["autoscaling"]
     if "autoscaling" not in arguments or not reading.is_default(config, "replicas"):

@@ -117,6 +117,17 @@ def group(config: pulumi.Config, key: str) -> dict[str, Any]:
     return {str(name): item for name, item in snake_case(mapping(config, key)).items()}
 
 
+def switched_group(config: pulumi.Config, key: str) -> dict[str, Any] | None:
+    """A group with a switch, ``enabled``; None when it is off. Raises InvalidInput when the switch
+    is neither true nor false."""
+    found = group(config, key)
+    enabled = found.pop("enabled", False)
+    if not isinstance(enabled, bool):
+        problem = Problem(f"{key}.enabled", f"must be true or false (got {enabled!r})")
+        raise InvalidInput([problem])
+    return found if enabled else None
+
+
 def environment(config: pulumi.Config) -> dict[str, str]:
     """Variables keep their names; a bare true or 5 is meant as its text."""
     return {

@@ -9,9 +9,12 @@ import pulumi_kubernetes as k8s
 
 from kato_balancing.model import Balancer
 
+from .. import log_exporter
 from ..balancer_programs import CERTIFICATE, CURRENT, KEY
 from ..balancer_programs import Program as BalancerProgram
+from . import monitoring
 from .labels import Labels
+from .monitoring import LogExporter
 from .pods import Probes, Program, deployment, disruption_budget, metadata, probe
 from .resources import Resources
 
@@ -56,6 +59,8 @@ class BalancerTier:
     configuration: pulumi.Input[str]
     tls: Mapping[str, pulumi.Input[str]] | None
     """Certificate and key by their file names."""
+    exporter: LogExporter | None = None
+    """Reads the balancer's log."""
 
 
 def balancer_tier(
@@ -118,6 +123,8 @@ def _program(tier: BalancerTier, sources: list[k8s.core.v1.VolumeProjectionArgs]
     run = tier.program
     rules = tier.rules
     health = (run.renderer.HEALTH_PATH, PRIVATE)
+    exporter = tier.exporter
+    logged = {log_exporter.FOLDER: monitoring.VOLUME} if exporter else {}
     return Program(
         tier=TIER,
         image=tier.image,
@@ -135,9 +142,12 @@ def _program(tier: BalancerTier, sources: list[k8s.core.v1.VolumeProjectionArgs]
             k8s.core.v1.VolumeArgs(
                 name="configuration",
                 projected=k8s.core.v1.ProjectedVolumeSourceArgs(sources=sources),
-            )
+            ),
+            *([exporter.volume()] if exporter else []),
         ],
-        mounts={CURRENT: "configuration"},
+        mounts={CURRENT: "configuration", **logged},
+        writable=list(logged),
+        helpers=[exporter.container()] if exporter else [],
         revision_label="pod-template-hash",
     )
 

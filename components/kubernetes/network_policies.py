@@ -49,6 +49,8 @@ class Ways:
     front_port: int
     private_port: int | None
     """The balancer's figures and health."""
+    figures_ports: Mapping[str, Sequence[int]]
+    """More ports that Prometheus reads: tier → ports."""
     managed: Mapping[str, Sequence[int]]
     """Stores in the cluster: tier → ports."""
     outside_ports: Sequence[int | None]
@@ -89,9 +91,10 @@ def network_policies(
         egress=[_to(None, [_DNS_PORT], protocols=("UDP", "TCP"))],
     )
     front_rules = [_from(_clients(inputs), [ways.front_port])]
+    monitoring = [_namespace(inputs.monitoring_namespace)]
     if ways.private_port is not None:
-        monitoring = [_namespace(inputs.monitoring_namespace)]
-        front_rules.append(_from(monitoring, [ways.private_port]))
+        figures = [ways.private_port, *ways.figures_ports.get(ways.front, ())]
+        front_rules.append(_from(monitoring, figures))
     kato_egress = [
         *(_to([declare.pods(tier)], ports) for tier, ports in ways.managed.items()),
         *(_to(None, [] if port is None else [port]) for port in ways.outside_ports),
@@ -101,6 +104,8 @@ def network_policies(
     else:
         to_kato = [_to([declare.pods(KATO)], [kato.PORT])]
         from_front = [_from([declare.pods(ways.front)], [kato.PORT])]
+        if KATO in ways.figures_ports:
+            from_front.append(_from(monitoring, ways.figures_ports[KATO]))
         declare.policy(ways.front, ways.front, ingress=front_rules, egress=to_kato)
         declare.policy(KATO, KATO, ingress=from_front, egress=kato_egress)
     for tier, ports in ways.managed.items():

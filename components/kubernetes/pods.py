@@ -55,6 +55,8 @@ class Program:
     mounts: Mapping[str, str] = field(default_factory=dict)
     """Path → volume; read-only unless the path is in ``writable``."""
     writable: Sequence[str] = ()
+    helpers: Sequence[k8s.core.v1.ContainerArgs] = ()
+    """Containers that start before the program and end after it."""
     restart: str = "Always"
     revision_label: str | None = None
     """Label that tells one revision's pods from the next one's: each is spread by itself."""
@@ -65,6 +67,7 @@ def pod_template(labels: Labels, program: Program) -> k8s.core.v1.PodTemplateSpe
     return k8s.core.v1.PodTemplateSpecArgs(
         metadata=k8s.meta.v1.ObjectMetaArgs(labels=labels.of(program.tier)),
         spec=k8s.core.v1.PodSpecArgs(
+            init_containers=list(program.helpers) or None,
             containers=[_container(program)],
             volumes=[
                 k8s.core.v1.VolumeArgs(

@@ -5,18 +5,25 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from dev.images.catalogue import KATO_STAND_IN, NAMESPACE, LocalImage
+from dev.images.catalogue import KATO_EXPORTER, KATO_STAND_IN, NAMESPACE, LocalImage
 from dev.toolchain import places, steps
 
 _FOLDER = Path(__file__).resolve().parent
 _STAND_IN = places.ROOT / "dev" / "kato_stand_in"
+_PACKAGE = places.ROOT / "kato_balancing"
 _RECIPE_LABEL = "org.kato-lb.recipe"
 _DEBOOTSTRAP = ("debootstrap", "debian-archive-keyring")
 _VERSION_COMMANDS = {
     "nginx": ["nginx", "-v"],
     "haproxy": ["haproxy", "-v"],
     "redis": ["redis-server", "--version"],
+    "prometheus": ["prometheus", "--version"],
 }
+_SOURCES = {
+    KATO_STAND_IN: (_STAND_IN, "*.py"),
+    KATO_EXPORTER: (_PACKAGE, "monitoring/**/*.py"),
+}
+"""Images with code of this repository: the context, and the files that make another image of it."""
 
 
 def build(image: LocalImage) -> bool:
@@ -26,7 +33,7 @@ def build(image: LocalImage) -> bool:
         return False
     base = _base(image.release)
     with steps.step(f"local image {image.name} (Debian {image.release})"):
-        context = _STAND_IN if image == KATO_STAND_IN else _FOLDER
+        context, _ = _SOURCES.get(image, (_FOLDER, ""))
         steps.run(
             [
                 "docker", "build", "--quiet", "--network", "host",
@@ -47,8 +54,9 @@ def build(image: LocalImage) -> bool:
 
 def _recipe(image: LocalImage) -> str:
     parts = [places.fingerprint(_FOLDER / "Dockerfile"), image.release]
-    if image == KATO_STAND_IN:
-        parts += [places.fingerprint(p) for p in sorted(_STAND_IN.glob("*.py"))]
+    if image in _SOURCES:
+        context, files = _SOURCES[image]
+        parts += [places.fingerprint(*sorted(context.glob(files)))]
     return "-".join(parts)
 
 
@@ -64,7 +72,9 @@ def _check_version(image: LocalImage) -> None:
     if command is None:
         return
     script = " ".join(command) + " 2>&1"
-    found = steps.output_of(["docker", "run", "--rm", image.name, "sh", "-c", script], limit=60)
+    found = steps.output_of(
+        ["docker", "run", "--rm", "--entrypoint", "sh", image.name, "-c", script], limit=60
+    )
     words = (found or "").replace("/", " ").replace("v=", " ").split()
     versions = [tuple(int(n) for n in w.split(".")[:2]) for w in words if _is_version(w)]
     wanted = tuple(int(n) for n in image.version.split("."))

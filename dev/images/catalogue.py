@@ -31,11 +31,20 @@ NGINX = LocalImage("nginx", "1.30", NEWER)
 HAPROXY = LocalImage("haproxy", "3.2", NEWER)
 REDIS = LocalImage("redis", "8.0", NEWER)
 KATO_STAND_IN = LocalImage("kato-stand-in", "6.3.0", NEWER)
+POWERDNS = LocalImage("powerdns", "5.0", NEWER)
+PROMETHEUS = LocalImage("prometheus", "3.5", NEWER)
+REDIS_EXPORTER = LocalImage("redis-exporter", "1.86", NEWER)
+KATO_EXPORTER = LocalImage("kato-exporter", "0.1.0", NEWER)
 OLD_NGINX = LocalImage("nginx", "1.22", OLDER)
 OLD_HAPROXY = LocalImage("haproxy", "2.6", OLDER)
 OLD_REDIS = LocalImage("redis", "7.0", OLDER)
+OLD_POWERDNS = LocalImage("powerdns", "4.7", OLDER)
 
-ALL = (NGINX, HAPROXY, REDIS, KATO_STAND_IN, OLD_NGINX, OLD_HAPROXY, OLD_REDIS)
+ALL = (
+    *(NGINX, HAPROXY, REDIS, KATO_STAND_IN, POWERDNS),
+    *(PROMETHEUS, REDIS_EXPORTER, KATO_EXPORTER),
+    *(OLD_NGINX, OLD_HAPROXY, OLD_REDIS, OLD_POWERDNS),
+)
 
 SUBSTITUTES = {
     "katoImage": KATO_STAND_IN,
@@ -44,6 +53,13 @@ SUBSTITUTES = {
     "haproxyImage": HAPROXY,
 }
 """Stack setting → the local image that takes the place of a registry's."""
+
+MONITORING = {
+    "monitoring.exporterImage": KATO_EXPORTER,
+    "monitoring.prometheusImage": PROMETHEUS,
+    "monitoring.redisExporterImage": REDIS_EXPORTER,
+}
+"""The same within the setting ``monitoring``, where it is enabled."""
 
 PROXY_IMAGES = {"nginx": "nginxImage", "haproxy": "haproxyImage"}
 """The setting ``proxy`` → the setting that names its image; a stack uses one of them."""

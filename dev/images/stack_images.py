@@ -1,6 +1,7 @@
 """Makes the images of a stack available: present, pulled, or replaced by local ones."""
 
 import json
+from collections.abc import Mapping
 
 from dev.cluster import lifecycle
 from dev.images import build, catalogue
@@ -24,8 +25,8 @@ def ensure(stack: str) -> None:
     used = []
     local = {image.name: image for image in catalogue.ALL}
     unused = {key for proxy, key in catalogue.PROXY_IMAGES.items() if proxy != settings["proxy"]}
-    for key, substitute in catalogue.SUBSTITUTES.items():
-        if key in unused:
+    for key, substitute in {**catalogue.SUBSTITUTES, **catalogue.MONITORING}.items():
+        if key in unused or key not in settings:
             continue
         wanted = settings[key]
         if wanted in local:
@@ -49,7 +50,29 @@ def _settings(stack: str) -> dict[str, str]:
         )
     found = json.loads(listing)
     keys = ("platform", "proxy", *catalogue.SUBSTITUTES)
-    return {key: found[f"kato:{key}"]["value"] for key in keys}
+    settings = {key: found[f"kato:{key}"]["value"] for key in keys}
+    monitoring = json.loads(found["kato:monitoring"]["value"])
+    return settings | _monitoring(monitoring, settings["platform"])
+
+
+def _monitoring(group: Mapping[str, str], platform: str) -> dict[str, str]:
+    """The images of the group ``monitoring``, where it is enabled, by the path of their setting.
+    A cluster has its own Prometheus."""
+    if not group.get("enabled"):
+        return {}
+    # Loads Pulumi's SDK, which most stacks need not wait for here.
+    from components import kato_monitoring, log_exporter  # noqa: PLC0415
+
+    defaults = {
+        "exporterImage": log_exporter.IMAGE,
+        "prometheusImage": kato_monitoring.PROMETHEUS_IMAGE,
+        "redisExporterImage": kato_monitoring.REDIS_EXPORTER_IMAGE,
+    }
+    return {
+        f"monitoring.{name}": group.get(name, image)
+        for name, image in defaults.items()
+        if platform == "docker" or name == "exporterImage"
+    }
 
 
 def _present(image: str) -> bool:
@@ -71,8 +94,9 @@ def _pulled(image: str) -> bool:
 
 
 def _change(stack: str, key: str, value: str) -> None:
+    path = ["--path"] if "." in key else []
     steps.run(
-        ["pulumi", "config", "set", "--stack", stack, key, value],
+        ["pulumi", "config", "set", "--stack", stack, *path, key, value],
         limit=60,
         cure=f"run 'pulumi config set --stack {stack} {key} {value}' by hand to see more",
         log="config-set",

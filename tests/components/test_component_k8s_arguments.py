@@ -8,12 +8,20 @@ from described import fields
 from pydantic import BaseModel
 
 from components import kato_k8s_stack
-from components.kubernetes import autoscaling, exposure, network_policies, resources, stores
+from components.kubernetes import (
+    autoscaling,
+    exposure,
+    monitoring,
+    network_policies,
+    resources,
+    stores,
+)
 
 GROUPS: dict[str, tuple[Any, type[BaseModel]]] = {
     "KatoK8sStackArgs": (kato_k8s_stack, kato_k8s_stack._Inputs),
     "BalancerPods": (kato_k8s_stack, kato_k8s_stack._BalancerPods),
     "ClusterDns": (kato_k8s_stack, kato_k8s_stack._Dns),
+    "ClusterMonitoring": (monitoring, monitoring.MonitoringInputs),
     "Autoscaling": (autoscaling, autoscaling.AutoscalingInputs),
     "PodsMetric": (autoscaling, autoscaling._Metric),
     "ClusterExposure": (exposure, exposure.ExposureInputs),

@@ -9,7 +9,7 @@ import yaml
 from program import run_program
 from recording import CONTAINER, VOLUME, Recording, run, unknown
 
-from components import HaproxyBalancer, KatoMonitoring, NginxBalancer, kato_monitoring
+from components import HaproxyBalancer, KatoMonitoring, NginxBalancer, log_exporter
 from dev.images import catalogue
 from kato_balancing.monitoring import rules
 
@@ -78,7 +78,7 @@ def test_the_exporter_knows_the_servers_and_katos_limit() -> None:
 
 def test_servers_that_are_not_known_yet_are_taken() -> None:
     before = run(lambda: KatoMonitoring("watch", {**BASE, "servers": unknown()}), preview=True)
-    assert before.one("watch-exporter").inputs["image"] == kato_monitoring.EXPORTER_IMAGE
+    assert before.one("watch-exporter").inputs["image"] == log_exporter.IMAGE
     later = run(
         lambda: KatoMonitoring("watch", {**BASE, "servers": pulumi.Output.from_input(SERVERS)})
     )
@@ -180,7 +180,7 @@ def test_what_is_wrong_is_refused_before_anything_is_made(
 
 
 def test_the_local_image_is_the_default_one() -> None:
-    assert catalogue.KATO_EXPORTER.name == kato_monitoring.EXPORTER_IMAGE
+    assert catalogue.KATO_EXPORTER.name == log_exporter.IMAGE
 
 
 def test_a_stack_has_no_monitoring_unless_asked() -> None:
@@ -226,8 +226,3 @@ def test_a_wrong_setting_is_named(group: dict[str, Any], message: str) -> None:
         run_program(monitoring=group)
 
     assert message in str(caught.value)
-
-
-def test_docker_alone_has_the_setting() -> None:
-    with pytest.raises(pulumi.RunError, match="monitoring: has no effect with platform kubernetes"):
-        run_program(platform="kubernetes", monitoring={"enabled": True})

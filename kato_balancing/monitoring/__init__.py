@@ -1,0 +1,1 @@
+"""Figures of a running stack: an exporter for both balancers, panels, alerts, what to scrape."""
