@@ -17,9 +17,7 @@ exported = [getattr(package, name) for name in package.__all__]
 if __name__ == "__main__":
     component_provider_host(
         components=[
-            one
-            for one in exported
-            if isinstance(one, type) and issubclass(one, ComponentResource)
+            one for one in exported if isinstance(one, type) and issubclass(one, ComponentResource)
         ],
         name="kato",
     )

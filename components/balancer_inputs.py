@@ -1,10 +1,10 @@
 """What a balancer component takes, whichever program it runs; checked before anything is made."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, NotRequired, Self, TypedDict
+from typing import Any, ClassVar, NotRequired, Self, TypedDict
 
 import pulumi
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from kato_balancing import targets
 from kato_balancing.fields import Frozen, ImageReference, IpAddress, Port, refused_at
@@ -34,6 +34,15 @@ class Publication(TypedDict):
     """Address of the host. Defaults to 127.0.0.1: this machine only."""
 
 
+class CanaryStage(TypedDict):
+    """A share of the sessions that are born from a time on."""
+
+    since: int
+    """Milliseconds since 1970: every balancer must have the step by then."""
+    share: float
+    """Percent of these sessions, 0 to 100."""
+
+
 class CanaryPool(TypedDict):
     """A second pool that gets a share of the sessions."""
 
@@ -41,6 +50,15 @@ class CanaryPool(TypedDict):
     """The canary's servers."""
     share: float
     """Percent of the sessions, 0 to 100; raising it never moves a session back."""
+    mode: NotRequired[str]
+    """ALL_SESSIONS, or NEW_SESSIONS: only those that are born from a time on, so that no live one
+    moves. Defaults to ALL_SESSIONS."""
+    since: NotRequired[int]
+    """With NEW_SESSIONS: the birth, in milliseconds since 1970, from which on the share counts.
+    Required there."""
+    earlier: NotRequired[Sequence[CanaryStage]]
+    """With NEW_SESSIONS: the steps before, oldest first; their sessions stay where they are.
+    Defaults to none."""
 
 
 class BalancerArgs(TypedDict):
@@ -94,7 +112,15 @@ class _Tls(Frozen):
 
 class _Canary(Frozen):
     servers: Any
-    share: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+    share: float
+    mode: str | None = None
+    since: int | None = None
+    earlier: Any = ()
+
+    def model(self, servers: Any) -> dict[str, Any]:
+        """As the model takes it; what was not given has the model's default."""
+        given = self.model_dump(exclude={"servers"}, exclude_unset=True)
+        return {**given, "pool": {"servers": servers}}
 
 
 class BalancerInputs(Frozen):
@@ -153,9 +179,7 @@ class BalancerInputs(Frozen):
             "resolver": None if self.network is None else {"address": DOCKER_RESOLVER},
             "tls": None if self.tls is None else files,
             "log_socket": None if self.log_volume is None else log_exporter.SOCKET,
-            "canary": None
-            if self.canary is None
-            else {"pool": {"servers": servers["canary"]}, "share": self.canary.share},
+            "canary": None if self.canary is None else self.canary.model(servers["canary"]),
         }
         return checked(Balancer, data, _property_of)
 

@@ -197,6 +197,15 @@ class Balancing(StrEnum):
     LEAST_CONNECTIONS = "LEAST_CONNECTIONS"
 
 
+class CanaryMode(StrEnum):
+    """Which sessions a canary may get."""
+
+    ALL_SESSIONS = "ALL_SESSIONS"
+    """A share of all sessions, live ones too: a larger share moves some of them, once."""
+    NEW_SESSIONS = "NEW_SESSIONS"
+    """A share of the sessions that are born from a time on: no live session moves."""
+
+
 class SameSite(StrEnum):
     """When a browser sends the cookie to another site's page."""
 
@@ -207,4 +216,5 @@ class SameSite(StrEnum):
 
 AffinityField = Annotated[Affinity, choice(Affinity)]
 BalancingField = Annotated[Balancing, choice(Balancing)]
+CanaryModeField = Annotated[CanaryMode, choice(CanaryMode)]
 SameSiteField = Annotated[SameSite, choice(SameSite)]

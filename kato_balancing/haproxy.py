@@ -29,7 +29,7 @@ from kato_balancing.haproxy_pools import SESSION, milliseconds
 from kato_balancing.haproxy_refusals import requests
 from kato_balancing.haproxy_syntax import Line, Section, line, section, text
 from kato_balancing.hosts import bracketed
-from kato_balancing.model import Balancer, Tls
+from kato_balancing.model import Balancer, Canary, Tls
 from kato_balancing.targets import UnsupportedFeature, Version, show
 
 OLDEST = haproxy_refusals.OLDEST
@@ -44,6 +44,7 @@ PEER_SOCKET = "/tmp/haproxy-peer.sock"  # noqa: S108 - between this HAProxy and 
 _NAME = "kato"
 _PATH = "txn.kato_path"
 _SHARE = "txn.kato_share"
+_BIRTH = "txn.kato_birth"
 _SHARES_PER_PERCENT = 10_000
 _FORWARDERS = 5
 """Trusted proxies in a row that are believed."""
@@ -386,15 +387,16 @@ def _routes(balancer: Balancer) -> Iterator[Line]:
             "http-request", f"set-var({_SHARE})", f"rand({100 * _SHARES_PER_PERCENT})",
             "if", "!{", f"var({_SHARE})", "-m", "found", "}",
         )  # fmt: skip
+        if balancer.canary.steps:
+            yield line(
+                "http-request", f"set-var({_BIRTH})", f"var({SESSION}),field(-1,-)",
+                comment="The time at the end of its id: which step the session was born into.",
+            )  # fmt: skip
     yield from haproxy_regions.routes(balancer)
     if balancer.limits.websockets:
         yield line("use_backend", haproxy_pools.EVENTS, "if", "kato_events")
     if balancer.canary is not None:
-        parts = round(balancer.canary.share * _SHARES_PER_PERCENT)
-        yield line(
-            "use_backend", haproxy_pools.CANARY,
-            "if", "{", f"var({_SHARE})", "-m", "int", "lt", parts, "}",
-        )  # fmt: skip
+        yield from _to_canary(balancer.canary)
     if invariants.spreads_apart(balancer):
         yield line(
             "use_backend",
@@ -407,6 +409,23 @@ def _routes(balancer: Balancer) -> Iterator[Line]:
             "}",
         )
     yield line("default_backend", haproxy_pools.POOL)
+
+
+def _to_canary(canary: Canary) -> Iterator[Line]:
+    def within(share: float, *more: object) -> Line:
+        parts = round(share * _SHARES_PER_PERCENT)
+        chosen = ["{", f"var({_SHARE})", "-m", "int", "lt", parts, "}"]
+        return line("use_backend", haproxy_pools.CANARY, "if", *chosen, *more)
+
+    if not canary.steps:
+        yield within(canary.share)
+        return
+    later: list[object] = []
+    for step in reversed(canary.steps):
+        born = ["{", f"var({_BIRTH})", "-m", "int", "ge", step.since, "}"]
+        yield within(step.share, *born, *later)
+        later = ["!{", *born[1:]]
+    yield within(canary.share, "!{", f"var({SESSION})", "-m", "found", "}")
 
 
 def _operators(balancer: Balancer) -> Section:

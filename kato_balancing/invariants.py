@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kato_balancing import kato
-from kato_balancing.fields import Affinity, Balancing, SameSite
+from kato_balancing.fields import Affinity, Balancing, CanaryMode, SameSite
 
 if TYPE_CHECKING:
     from kato_balancing.model import Balancer, KatoProcess
@@ -27,6 +27,7 @@ def of_balancer(balancer: "Balancer") -> list[Broken]:
     """Every relation that the balancer breaks, in a fixed order."""
     return [
         *_one_writer(balancer),
+        *_births(balancer),
         *_idle_connections(balancer),
         *_connection_budget(balancer),
         *_retries(balancer),
@@ -98,6 +99,18 @@ def _one_writer(balancer: "Balancer") -> Iterator[Broken]:
             ("process", "workers"),
             f"must be 1 with {balancer.affinity} affinity (got {balancer.process.workers}): a "
             "session's lock lives in one process; add replicas instead of workers",
+        )
+
+
+def _births(balancer: "Balancer") -> Iterator[Broken]:
+    canary = balancer.canary
+    if canary is None or canary.mode is CanaryMode.ALL_SESSIONS:
+        return
+    if balancer.affinity is not Affinity.SESSION:
+        yield Broken(
+            ("canary", "mode"),
+            f"NEW_SESSIONS reads a session's birth from its id and needs SESSION affinity (got "
+            f"{balancer.affinity}); use ALL_SESSIONS",
         )
 
 

@@ -15,6 +15,8 @@ from kato_balancing.fields import (
     AffinityField,
     Balancing,
     BalancingField,
+    CanaryMode,
+    CanaryModeField,
     CookieName,
     Count,
     FilePath,
@@ -34,7 +36,6 @@ from kato_balancing.fields import (
 )
 from kato_balancing.problems import InvalidInput, from_validation
 from kato_balancing.regions import Region
-
 
 SocketPath = Annotated[FilePath, Field(max_length=100)]
 """The kernel takes no longer paths of sockets."""
@@ -118,12 +119,56 @@ class Pool(Frozen):
         return tuple(s for s in self.servers if s.backup)
 
 
+Share = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+"""Percent of the sessions."""
+
+Birth = Annotated[int, Field(ge=10**12, lt=10**13)]
+"""When a session was made, in milliseconds since 1970: KATO writes it at the end of its id."""
+
+
+class CanaryStep(Frozen):
+    """A share of the sessions that are born from a time on."""
+
+    since: Birth
+    """Every balancer must have the step by then, or sessions that are born meanwhile move once."""
+    share: Share
+
+
 class Canary(Frozen):
     """A second pool that gets a share of the sessions."""
 
     pool: Pool
-    share: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
-    """Percent of the sessions; raising it never moves a session back."""
+    share: Share
+    """Percent of the sessions; raising it never moves a session back. Calls without a session
+    follow it too."""
+    mode: CanaryModeField = CanaryMode.ALL_SESSIONS
+    since: Birth | None = None
+    """NEW_SESSIONS: from which birth on ``share`` counts."""
+    earlier: Annotated[tuple[CanaryStep, ...], ListOf] = ()
+    """NEW_SESSIONS: the steps before, oldest first; their sessions stay where they are."""
+
+    @model_validator(mode="after")
+    def _steps(self) -> Self:
+        if self.mode is CanaryMode.ALL_SESSIONS:
+            for name in ("since", "earlier"):
+                if getattr(self, name):
+                    rule = "means something with mode NEW_SESSIONS only; remove it"
+                    raise refused_at("Canary", [((name,), rule)])
+        elif self.since is None:
+            rule = "is needed with mode NEW_SESSIONS: the birth from which on sessions count"
+            raise refused_at("Canary", [(("since",), rule)])
+        times = [step.since for step in self.steps]
+        if times != sorted(set(times)):
+            rule = "must be in the order of time and before since"
+            raise refused_at("Canary", [(("earlier",), rule)])
+        return self
+
+    @property
+    def steps(self) -> tuple[CanaryStep, ...]:
+        """Every step of NEW_SESSIONS, oldest first; none with ALL_SESSIONS."""
+        if self.since is None:
+            return ()
+        return (*self.earlier, CanaryStep(since=self.since, share=self.share))
 
 
 class LearnedSessions(Frozen):

@@ -8,7 +8,7 @@ from kato_balancing import chosen, invariants
 from kato_balancing.cookies import cookie_value
 from kato_balancing.fields import Affinity, Balancing
 from kato_balancing.hosts import bracketed, is_address
-from kato_balancing.model import Balancer, Pool, Server
+from kato_balancing.model import Balancer, Canary, Pool, Server
 from kato_balancing.nginx_syntax import Directive, block, directive
 
 PROGRAM = "nginx"
@@ -69,15 +69,49 @@ def choices(balancer: Balancer) -> Iterator[Directive]:
             comment="A larger share keeps the sessions that it had. Requests without one follow "
             "it too.",
         )  # fmt: skip
-        share = balancer.canary.share
-        split = [] if share == 0 else [directive("*" if share == 100 else f"{share:g}%", CANARY)]
-        if share < 100:
-            split.append(directive("*", STABLE))
-        yield block("split_clients", "$kato_share", "$kato_pool", inside=split)
+        yield from _canary(balancer.canary)
     if invariants.spreads_apart(balancer):
         twin = "${kato_pool}" + SPREAD if balancer.canary is not None else STABLE + SPREAD
         inside = [directive("", twin), directive("default", pool)]
         yield block("map", "$kato_session", "$kato_target", inside=inside)
+
+
+def _canary(canary: Canary) -> Iterator[Directive]:
+    if not canary.steps:
+        yield _split(canary.share, "$kato_pool")
+        return
+    names = {step: f"$kato_step_{number}" for number, step in enumerate(canary.steps)}
+    for step, name in names.items():
+        yield _split(step.share, name)
+    newest_first = list(names.items())[::-1]
+    yield block(
+        "map", "$kato_session", "$kato_pool",
+        inside=[
+            directive("", newest_first[0][1]),
+            *(directive(f"~-(?:{at_least(step.since)})$", name) for step, name in newest_first),
+            directive("default", STABLE),
+        ],
+        comment="The step that a session was born into, by the time at the end of its id.",
+    )  # fmt: skip
+
+
+def _split(share: float, name: str) -> Directive:
+    split = [] if share == 0 else [directive("*" if share == 100 else f"{share:g}%", CANARY)]
+    if share < 100:
+        split.append(directive("*", STABLE))
+    return block("split_clients", "$kato_share", name, inside=split)
+
+
+def at_least(number: int) -> str:
+    """A pattern of the numbers with as many digits that are not smaller: nginx's maps can't
+    compare."""
+    digits = str(number)
+    larger = [
+        f"{digits[:place]}[{int(digit) + 1}-9]" + r"\d" * (len(digits) - place - 1)
+        for place, digit in enumerate(digits)
+        if digit != "9"
+    ]
+    return "|".join([digits, *larger])
 
 
 def has_backup_pool(balancer: Balancer) -> bool:

@@ -96,8 +96,12 @@ def _canary(balancer: Balancer, _: Version) -> Iterator[_Refusal]:
             "takes sessions by their id, and cookies tie clients to servers: the two disagree; "
             "use SESSION affinity",
         )
-    if 0 < balancer.canary.share < 0.01:
-        yield "canary.share", "nginx takes hundredths of a percent; use 0.01 or more, or 0"
+    shares = {"canary.share": balancer.canary.share}
+    for number, step in enumerate(balancer.canary.earlier):
+        shares[f"canary.earlier[{number}].share"] = step.share
+    for path, share in shares.items():
+        if 0 < share < 0.01:
+            yield path, "nginx takes hundredths of a percent; use 0.01 or more, or 0"
 
 
 def _probes(balancer: Balancer, _: Version) -> Iterator[_Refusal]:

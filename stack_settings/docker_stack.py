@@ -30,6 +30,9 @@ from .reading import camel_case, group, problems_of
 BACKEND = "kato"
 """Name of the backend: its replicas are kato-0, kato-1 … on the stack's network."""
 
+CANARY = f"{BACKEND}-canary"
+"""Name of the canary's backend."""
+
 BALANCER = "balancer"
 
 _SETTING_OF_BACKEND_INPUT = {
@@ -55,6 +58,7 @@ class DockerStack:
     backend: KatoBackendArgs
     balancer: BalancerArgs
     proxy: str
+    canary: KatoBackendArgs | None
     monitoring: KatoMonitoringArgs | None
 
     @property
@@ -64,6 +68,8 @@ class DockerStack:
         managed = {} if "url" in redis else {"redisImage": redis["image"]}
         _, _, proxy_image = _PROXIES[self.proxy]
         found = {"katoImage": self.backend["image"], proxy_image: self.balancer["image"], **managed}
+        if self.canary is not None:
+            found["canary.image"] = self.canary["image"]
         if self.monitoring is not None:
             found |= docker_monitoring.images(self.monitoring)
         return found
@@ -79,12 +85,25 @@ class DockerStack:
         connection: Any = {"environment": stores.environment, "network": stores.network}
         backend = KatoBackend(BACKEND, {**self.backend, "stores": connection})
         where: Any = {"servers": backend.servers, "network": stores.network}
+        watched_servers: Any = backend.servers
+        if self.canary is not None:
+            canary = KatoBackend(CANARY, {**self.canary, "stores": connection})
+            where["canary"] = {**self.balancer["canary"], "servers": canary.servers}
+            watched_servers = pulumi.Output.all(backend.servers, canary.servers).apply(
+                lambda pools: [server for pool in pools for server in pool]
+            )
         figures: dict[str, Any] = {}
         if self.monitoring is not None:
             redis = stores.environment.apply(lambda known: known["REDIS_URL"])
             watched: Any = {**self.monitoring["redis"], "url": redis}
             monitoring = KatoMonitoring(
-                docker_monitoring.SETTING, {**self.monitoring, **where, "redis": watched}
+                docker_monitoring.SETTING,
+                {
+                    **self.monitoring,
+                    "servers": watched_servers,
+                    "network": stores.network,
+                    "redis": watched,
+                },
             )
             where["log_volume"] = monitoring.log_volume
             figures["prometheusUrl"] = monitoring.prometheus_url
@@ -97,9 +116,14 @@ class DockerStack:
         return [
             *problems_of(lambda: data_stores.check(self.stores), store_setting),
             *problems_of(lambda: kato_backend.check(self.backend, BACKEND), _backend_setting),
+            *problems_of(self._check_canary, _canary_setting),
             *problems_of(lambda: check(self.balancer), partial(_balancer_setting, image)),
             *(docker_monitoring.problems(self.monitoring) if self.monitoring else []),
         ]
+
+    def _check_canary(self) -> None:
+        if self.canary is not None:
+            kato_backend.check(self.canary, CANARY)
 
 
 def read(config: pulumi.Config) -> DockerStack:
@@ -126,6 +150,13 @@ def read(config: pulumi.Config) -> DockerStack:
         "process": process,
         "rules": reading.rules(config),
     }
+    canary = reading.canary(config)
+    canary_backend: dict[str, Any] | None = None
+    if canary is not None:
+        image, replicas = canary.pop("image"), canary.pop("replicas", backend["replicas"])
+        canary_backend = {**backend, "image": image, "replicas": replicas, "draining": []}
+        canary_backend["max_replicas"] = max(backend["max_replicas"], replicas)
+        balancer["canary"] = {**canary, "servers": kato_backend.server_list(CANARY, 1)}
     monitoring = docker_monitoring.read(config)
     if monitoring is not None:
         placeholders = {"servers": balancer["servers"], "network": ""}
@@ -136,6 +167,7 @@ def read(config: pulumi.Config) -> DockerStack:
         cast(KatoBackendArgs, backend),
         cast(BalancerArgs, balancer),
         proxy,
+        cast(KatoBackendArgs, canary_backend) if canary_backend is not None else None,
         cast(KatoMonitoringArgs, monitoring) if monitoring is not None else None,
     )
     # In clear they can be checked as a whole; from here on they are secrets.
@@ -153,9 +185,15 @@ def _backend_setting(path: str) -> str:
     return _SETTING_OF_BACKEND_INPUT.get(path) or camel_case(path)
 
 
+def _canary_setting(path: str) -> str:
+    return f"canary.{path}" if path in ("image", "replicas") else _backend_setting(path)
+
+
 def _balancer_setting(image: str, path: str) -> str:
     if path in ("image", "version"):
         return image
     if path.startswith("publish."):
         return path.removeprefix("publish.")
+    if path.startswith("canary"):
+        return camel_case(path)
     return reading.rule_setting(path)

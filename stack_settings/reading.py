@@ -117,6 +117,22 @@ def group(config: pulumi.Config, key: str) -> dict[str, Any]:
     return {str(name): item for name, item in snake_case(mapping(config, key)).items()}
 
 
+def canary(config: pulumi.Config) -> dict[str, Any] | None:
+    """The canary's inputs; None without one. Raises InvalidInput when it has no image or share."""
+    found = group(config, "canary")
+    problems = [
+        Problem(f"canary.{name}", f"is missing; {cure}, or leave canary out")
+        for name, cure in (
+            ("image", "name KATO's image that a share of the sessions gets"),
+            ("share", "give the percent of the sessions, 0 to 100"),
+        )
+        if found and name not in found
+    ]
+    if problems:
+        raise InvalidInput(problems)
+    return found or None
+
+
 def switched_group(config: pulumi.Config, key: str) -> dict[str, Any] | None:
     """A group with a switch, ``enabled``; None when it is off. Raises InvalidInput when the switch
     is neither true nor false."""

@@ -131,7 +131,7 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     ),
     "lb-upstream-keepalive": (
         _nginx("keepalive_timeout 4s;", "keepalive_timeout 60s;"),
-        _haproxy("pool-purge-delay 235ms", "pool-purge-delay 10s"),
+        _haproxy("pool-purge-delay 211ms", "pool-purge-delay 10s"),
     ),
     "lb-backup-capacity": (
         Example(

@@ -63,7 +63,10 @@ def _serves_all(url: str, host: str) -> None:
         answers[httpx.get(url, headers={"Host": host}, timeout=5).text] += 1
         return set(PODS) <= set(answers)
 
-    eventually(ask, seen=lambda: f"answers: {dict(answers)}\n{processes.log('traefik').read_text()}")
+    def seen() -> str:
+        return f"answers: {dict(answers)}\n{processes.log(ingress.NAME).read_text()}"
+
+    eventually(ask, seen=seen)
 
 
 def test_an_ingress_keeps_a_client_with_a_cookie_on_one_pod(

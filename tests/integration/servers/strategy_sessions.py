@@ -117,6 +117,49 @@ def canary(stage: Stage) -> str:
     return "2000 sessions: 5, 25, 50 % within 3 points; none moved back, none between old servers"
 
 
+def canary_of_new_sessions(stage: Stage) -> str:
+    """A step's share counts for the sessions that are born into it; no step moves another's."""
+    start, later, end = BIRTHS
+    born = {
+        "before": [_session(i, start - 1 - i) for i in range(1000)],
+        "5 %": [_session(i, start + i) for i in range(2000)],
+        "25 %": [_session(i, later + i) for i in range(2000)],
+        "0 %": [_session(i, end + i) for i in range(1000)],
+    }
+    ids = [session for group in born.values() for session in group]
+    first = stage.model(access_log=False)
+    running = stage.start(first)
+    steps = [
+        {"since": start, "share": 5},
+        {"since": later, "share": 25},
+        {"since": end, "share": 0},
+    ]
+    seen: list[dict[str, str]] = []
+    for number, newest in enumerate(steps):
+        settings = {**stage.strategy.settings["canary"], **newest, "earlier": steps[:number]}
+        stage.reload(
+            running, stage.model(listener=_ports(first), canary=settings, access_log=False)
+        )
+        paths = [f"/sessions/{session}/stm" for session in ids]
+        seen.append(dict(zip(ids, bodies(first.listener.port, paths), strict=True)))
+    last = seen[-1]
+    shares = {
+        name: 100 * sum(last[session] == "canary" for session in group) / len(group)
+        for name, group in born.items()
+    }
+    assert shares["before"] == shares["0 %"] == 0
+    assert abs(shares["5 %"] - 5) <= 3, shares
+    assert abs(shares["25 %"] - 25) <= 3, shares
+    for session in (*born["before"], *born["5 %"]):
+        assert seen[0][session] == seen[1][session] == last[session]
+    assert all(seen[1][session] == last[session] for session in born["25 %"])
+    return "6000 sessions: 5 and 25 % of those born into a step; no step moves a live session"
+
+
+def _session(number: int, birth: int) -> str:
+    return f"session-{number:032x}-{birth}"
+
+
 def over_tls(port: int, path: str = "/x", **headers: str) -> Answer:
     """One answer over TLS."""
     context = ssl.create_default_context()
@@ -130,6 +173,9 @@ def over_tls(port: int, path: str = "/x", **headers: str) -> Answer:
     client.close()
     return Answer(answer.status, found, body)
 
+
+BIRTHS = (1_795_578_881_529, 1_795_579_900_000, 1_799_999_999_999)
+"""When three steps of a canary begin."""
 
 _HASHES = ("md5", "sha1", "sha256")
 

@@ -53,6 +53,16 @@ STRATEGIES = [
         "Canary", {"canary": {"pool": {"servers": [{"name": "canary"}]}, "share": 5}}, _THREE,
         sessions.canary,
     ),
+    Strategy(
+        "Canary of new sessions",
+        {
+            "canary": {
+                "pool": {"servers": [{"name": "canary"}]}, "share": 5, "mode": "NEW_SESSIONS",
+                "since": sessions.BIRTHS[0],
+            }
+        },
+        _THREE, sessions.canary_of_new_sessions,
+    ),
 ]  # fmt: skip
 """Every row, in the table's order."""
 

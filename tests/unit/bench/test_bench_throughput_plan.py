@@ -33,7 +33,7 @@ def test_both_files_listen_where_they_should_and_have_the_same_servers(case, tmp
 
 def test_the_guides_files_lack_what_ours_have():
     [hashed] = [c for c in throughput.cases("trivial") if c.title.startswith("nginx 1.22, session")]
-    assert "keepalive 32" in throughput.rendered(hashed, 8080, 8081, PORTS)
+    assert "keepalive 64" in throughput.rendered(hashed, 8080, 8081, PORTS)
     assert "keepalive " not in hashed.guide(8082, PORTS)
     assert "hash $session_id consistent;" in hashed.guide(8082, PORTS)
 

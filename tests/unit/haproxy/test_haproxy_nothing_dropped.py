@@ -50,6 +50,9 @@ BASES: dict[str, dict[str, Any]] = {
         canary={
             "pool": {"servers": [{"name": "c", "host": "c"}, {"name": "d", "host": "d"}]},
             "share": 5,
+            "mode": "NEW_SESSIONS",
+            "since": 1_800_000_000_000,
+            "earlier": [{"since": 1_790_000_000_000, "share": 1}],
         },
     ),
     "learned": settings(NAMED, **DNS, learned={}),
@@ -62,6 +65,8 @@ MORE_SAMPLES: dict[str, list[Any]] = {
     "cookie.same_site": ["none"],
     "canary.pool.servers[0].name": ["other"],
     "canary.pool.servers[0].host": ["other"],
+    "canary.mode": ["ALL_SESSIONS"],
+    "canary.earlier": [[]],
     "pool.discovery.name": ["other"],
     "pool.discovery.service": ["other"],
     "tls.certificate": ["/other.pem"],
