@@ -32,7 +32,7 @@ def engine() -> Iterator[str]:
 def host(engine: str, tmp_path: Path) -> Iterator[language_pb2_grpc.LanguageRuntimeStub]:
     """A running host that finds its launcher in the test's folder."""
     program = shutil.which("pulumi-language-python")
-    assert program, "pulumi-language-python is not on PATH: run 'make test', or '. .state/env' first"
+    assert program, "no pulumi-language-python on PATH: run 'make test', or '. .state/env' first"
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     process = subprocess.Popen(
         [program, engine], stdout=subprocess.PIPE, env={**os.environ, "PATH": path}
