@@ -14,6 +14,7 @@ from kato_balancing.problems import Problem
 from . import log_exporter
 from .balancer_programs import CERTIFICATE, CURRENT, KEY, Program
 from .balancing_args import BalancedServer, BalancerRules
+from .canary_inputs import CanaryShare, CanaryStage
 from .inputs import Text, checked, is_plain, refuse
 from .process_args import KatoProcessSettings
 from .tls_args import TlsFiles
@@ -32,15 +33,6 @@ class Publication(TypedDict):
     """Port of the host. Defaults to 8080."""
     address: NotRequired[str]
     """Address of the host. Defaults to 127.0.0.1: this machine only."""
-
-
-class CanaryStage(TypedDict):
-    """A share of the sessions that are born from a time on."""
-
-    since: int
-    """Milliseconds since 1970: every balancer must have the step by then."""
-    share: float
-    """Percent of these sessions, 0 to 100."""
 
 
 class CanaryPool(TypedDict):
@@ -110,17 +102,8 @@ class _Tls(Frozen):
     key: Text
 
 
-class _Canary(Frozen):
+class _Canary(CanaryShare):
     servers: Any
-    share: float
-    mode: str | None = None
-    since: int | None = None
-    earlier: Any = ()
-
-    def model(self, servers: Any) -> dict[str, Any]:
-        """As the model takes it; what was not given has the model's default."""
-        given = self.model_dump(exclude={"servers"}, exclude_unset=True)
-        return {**given, "pool": {"servers": servers}}
 
 
 class BalancerInputs(Frozen):
@@ -179,7 +162,9 @@ class BalancerInputs(Frozen):
             "resolver": None if self.network is None else {"address": DOCKER_RESOLVER},
             "tls": None if self.tls is None else files,
             "log_socket": None if self.log_volume is None else log_exporter.SOCKET,
-            "canary": None if self.canary is None else self.canary.model(servers["canary"]),
+            "canary": None
+            if self.canary is None
+            else self.canary.model({"servers": servers["canary"]}),
         }
         return checked(Balancer, data, _property_of)
 

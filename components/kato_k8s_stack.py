@@ -23,6 +23,8 @@ from .kato_inputs import KatoInputs, Replicas, listed_ahead
 from .kubernetes import balancer_tier as balancers
 from .kubernetes import kato_tier as replicas
 from .kubernetes.autoscaling import Autoscaling, AutoscalingInputs, autoscaler
+from .kubernetes.canary import TIER as CANARY
+from .kubernetes.canary import CanaryInputs, ClusterCanary, canary_name, canary_tier
 from .kubernetes.exposure import ClusterExposure, ExposureInputs, Kind, expose, needs_secure_cookie
 from .kubernetes.labels import Labels
 from .kubernetes.monitoring import ClusterMonitoring, LogExporter, MonitoringInputs, monitors
@@ -97,6 +99,9 @@ class KatoK8sStackArgs(TypedDict):
     """Running replicas, 1 to 64; not together with autoscaling. Defaults to 3."""
     autoscaling: NotRequired[Autoscaling]
     """Let the load decide how many replicas run. Defaults to none."""
+    canary: NotRequired[ClusterCanary]
+    """A share of the sessions for another image; with SESSION and NONE affinity. Defaults to
+    none."""
     process: NotRequired[KatoProcessSettings]
     """KATO's own numbers."""
     pause_seconds: NotRequired[float]
@@ -171,11 +176,15 @@ class KatoK8sStack(pulumi.ComponentResource):
             stores=found.environment,
         )
         workload = replicas.kato_tier(tier, after=list(found.ready), **where)
+        serving = [workload]
+        if inputs.canary is not None:
+            canary = canary_tier(tier, inputs.canary, inputs.canary_replicas)
+            serving.append(replicas.kato_tier(canary, after=list(found.ready), **where))
         if inputs.autoscaling is not None:
             autoscaler(name, inputs.autoscaling, workload=workload, **where)
         if inputs.network.policies:
             network_policies(name, inputs.network, _ways(inputs), **where)
-        service = _front(name, inputs, tier, workload, where)
+        service = _front(name, inputs, tier, serving, where)
         expose(
             name,
             inputs.exposure,
@@ -231,6 +240,7 @@ class _Inputs(KatoInputs, StoreInputs):
     namespace: Annotated[ServerName, Later] | None = None
     replicas: Replicas | None = None
     autoscaling: AutoscalingInputs | None = None
+    canary: CanaryInputs | None = None
     pause_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = (
         _SHORTEST_PAUSE_SECONDS
     )
@@ -258,6 +268,12 @@ class _Inputs(KatoInputs, StoreInputs):
         if self.autoscaling is not None:
             return self.autoscaling.max_replicas
         return listed_ahead(self.fixed_replicas)
+
+    @property
+    def canary_replicas(self) -> int:
+        """How many replicas the canary has."""
+        least = self.fixed_replicas if self.autoscaling is None else self.autoscaling.min_replicas
+        return (self.canary and self.canary.replicas) or least
 
     @cached_property
     def model(self) -> Balancer:
@@ -306,7 +322,8 @@ class _Inputs(KatoInputs, StoreInputs):
         data = {
             **self.rules,
             "process": self.process,
-            "pool": self._pool(name, namespace),
+            "pool": self._pool(name, namespace, self.most_replicas),
+            "canary": self._canary(name, namespace),
             "resolver": self._resolver(),
             "tls": None if self.tls is None else files,
             "limits": limits,
@@ -314,19 +331,32 @@ class _Inputs(KatoInputs, StoreInputs):
         }
         return checked(Balancer, data, _property_of)
 
-    def _pool(self, name: str, namespace: str) -> dict[str, Any]:
+    def _canary(self, name: str, namespace: str) -> dict[str, Any] | None:
+        if self.canary is None:
+            return None
+        count = listed_ahead(self.canary_replicas)
+        return self.canary.model(self._pool(canary_name(name), namespace, count))
+
+    def _pool(self, name: str, namespace: str, count: int) -> dict[str, Any]:
         """nginx finds pods by their SRV names, and their names are its ring's keys. HAProxy's ring
         has ids instead, and only a server that is listed keeps its own."""
         service = f"{replicas.headless_name(name)}.{namespace}.svc.{self.dns.domain}"
         if self.balancer.proxy == "nginx":
             return {"discovery": {"name": service, "service": replicas.PORT_NAME}}
-        named = self.named_servers(name, namespace)
+        named = self._named(name, namespace, count)
         return {"servers": [{"name": one.name, "host": one.host} for one in named]}
 
     def named_servers(self, name: str, namespace: str) -> list[NamedServer]:
         """Every replica that may run in the stack of this name, by the name of its pod."""
+        found = self._named(name, namespace, self.most_replicas)
+        if self.canary is not None:
+            count = listed_ahead(self.canary_replicas)
+            found += self._named(canary_name(name), namespace, count)
+        return found
+
+    def _named(self, name: str, namespace: str, count: int) -> list[NamedServer]:
         service = f"{replicas.headless_name(name)}.{namespace}.svc.{self.dns.domain}"
-        names = [f"{name}-{index}" for index in range(self.most_replicas)]
+        names = [f"{name}-{index}" for index in range(count)]
         return [NamedServer(one, f"{one}.{service}", replicas.PORT) for one in names]
 
     def _resolver(self) -> dict[str, Any]:
@@ -419,6 +449,8 @@ def _unused(inputs: _Inputs) -> Iterator[tuple[str, str]]:
     for name in inputs.rules:
         if name not in _WITHOUT_BALANCER:
             yield f"rules.{name}", f"{why}; remove it, or use SESSION"
+    if inputs.canary is not None:
+        yield "canary", f"{why}; remove it, or use SESSION"
     if inputs.tls is not None:
         yield "tls", f"{why} that could end TLS; remove it, or use SESSION"
     if inputs.monitoring is not None:
@@ -453,8 +485,8 @@ def _property_of(path: str) -> str:
     first = path.partition(".")[0]
     if first == "resolver":
         return "dns.address"
-    if first == "process":
-        return path
+    if first in ("process", "canary"):
+        return "canary" if path.startswith("canary.pool") else path
     return "rules" if first == "pool" else f"rules.{path}"
 
 
@@ -473,6 +505,7 @@ def _namespace(name: str, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
 def _ways(inputs: _Inputs) -> Ways:
     listener = inputs.model.listener
     return Ways(
+        replicas=(replicas.TIER, *([CANARY] if inputs.canary else [])),
         front=inputs.front,
         front_port=listener.port if inputs.has_balancer else replicas.PORT,
         private_port=listener.private_port if inputs.has_balancer else None,
@@ -513,7 +546,7 @@ def _front(
     name: str,
     inputs: _Inputs,
     tier: replicas.KatoTier,
-    workload: pulumi.Resource,
+    serving: list[pulumi.Resource],
     where: Mapping[str, Any],
 ) -> k8s.core.v1.Service:
     """The Service that clients reach, and the balancer behind it where there is one."""
@@ -535,7 +568,7 @@ def _front(
             tls=tls,
             exporter=_exporter(name, inputs, where),
         ),
-        after=[workload],
+        after=serving,
         **where,
     )
     return balancers.balancer_service(

@@ -35,6 +35,8 @@ class KubernetesStack:
         redis = self.arguments["redis"]
         managed = {} if "url" in redis else {"redisImage": redis["image"]}
         found = {"katoImage": self.arguments["image"], **managed}
+        if "canary" in self.arguments:
+            found["canary.image"] = self.arguments["canary"]["image"]
         pods = self.arguments.get("balancer")
         return found if pods is None else {**found, _IMAGES[pods["proxy"]]: pods["image"]}
 
@@ -74,6 +76,9 @@ def read(config: pulumi.Config) -> KubernetesStack:
     }
     for name in _GROUPS:
         arguments[name] = group(config, name)
+    canary = reading.canary(config)
+    if canary is not None:
+        arguments["canary"] = canary
     monitoring = reading.switched_group(config, "monitoring")
     if monitoring is not None:
         arguments["monitoring"] = monitoring

@@ -59,6 +59,8 @@ class KatoTier:
     """What KATO's tier needs to know from the rest of the stack."""
 
     name: str
+    tier: str = TIER
+    """Label of the replicas."""
     inputs: KatoInputs
     affinity: Affinity
     replicas: int | None
@@ -90,7 +92,7 @@ def kato_tier(
     """Declare the replicas and their disruption budget; the workload."""
     environment = k8s.core.v1.Secret(
         f"{tier.name}-environment",
-        metadata=metadata(labels, TIER, namespace),
+        metadata=metadata(labels, tier.tier, namespace),
         immutable=True,
         string_data=pulumi.Output.all(tier.stores, tier.inputs.environment).apply(
             lambda parts: {key: str(value) for part in parts for key, value in part.items()}
@@ -99,7 +101,7 @@ def kato_tier(
     )
     stable = tier.affinity in (Affinity.SESSION, Affinity.NONE)
     program = Program(
-        tier=TIER,
+        tier=tier.tier,
         image=tier.inputs.image,
         resources=tier.resources,
         ports={PORT_NAME: kato.PORT},
@@ -111,7 +113,7 @@ def kato_tier(
         revision_label="controller-revision-hash" if stable else "pod-template-hash",
     )
     opts = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=after))
-    disruption_budget(tier.name, labels, TIER, namespace, child)
+    disruption_budget(tier.name, labels, tier.tier, namespace, child)
     if stable:
         return _stateful_set(tier, program, labels=labels, namespace=namespace, opts=opts)
     return deployment(
@@ -161,17 +163,17 @@ def _stateful_set(
     headless = headless_name(tier.name)
     k8s.core.v1.Service(
         headless,
-        metadata=metadata(labels, TIER, namespace, headless),
+        metadata=metadata(labels, tier.tier, namespace, headless),
         spec=k8s.core.v1.ServiceSpecArgs(
             cluster_ip="None",
-            selector=labels.select(TIER),
+            selector=labels.select(tier.tier),
             ports=[_port(kato.PORT)],
         ),
         opts=pulumi.ResourceOptions(parent=opts.parent),
     )
     return k8s.apps.v1.StatefulSet(
         tier.name,
-        metadata=metadata(labels, TIER, namespace, tier.name, _DECLARED_WINS),
+        metadata=metadata(labels, tier.tier, namespace, tier.name, _DECLARED_WINS),
         spec=k8s.apps.v1.StatefulSetSpecArgs(
             service_name=headless,
             replicas=tier.replicas,
@@ -180,7 +182,7 @@ def _stateful_set(
             update_strategy=k8s.apps.v1.StatefulSetUpdateStrategyArgs(type="RollingUpdate"),
             min_ready_seconds=SETTLED_SECONDS,
             revision_history_limit=REVISIONS_KEPT,
-            selector=k8s.meta.v1.LabelSelectorArgs(match_labels=labels.select(TIER)),
+            selector=k8s.meta.v1.LabelSelectorArgs(match_labels=labels.select(tier.tier)),
             template=pod_template(labels, program),
         ),
         opts=opts,
@@ -201,10 +203,10 @@ def direct_service(
     seconds = min(_MAXIMUM_AFFINITY_SECONDS, 3 * tier.inputs.process.session_ttl)
     return k8s.core.v1.Service(
         tier.name,
-        metadata=metadata(labels, TIER, namespace, tier.name, annotations),
+        metadata=metadata(labels, tier.tier, namespace, tier.name, annotations),
         spec=k8s.core.v1.ServiceSpecArgs(
             type="ClusterIP",
-            selector=labels.select(TIER),
+            selector=labels.select(tier.tier),
             ports=[_port(port)],
             session_affinity="ClientIP" if by_client else "None",
             session_affinity_config=k8s.core.v1.SessionAffinityConfigArgs(

@@ -44,6 +44,8 @@ class NetworkInputs(Frozen):
 class Ways:
     """What the policies need to know from the rest of the stack."""
 
+    replicas: Sequence[str] = (KATO,)
+    """The tiers that run KATO."""
     front: str
     """The tier that clients reach: the balancer, or KATO itself."""
     front_port: int
@@ -102,14 +104,15 @@ def network_policies(
     if ways.front == KATO:
         declare.policy(KATO, KATO, ingress=front_rules, egress=kato_egress)
     else:
-        to_kato = [_to([declare.pods(KATO)], [kato.PORT])]
+        to_kato = [_to([declare.pods(tier) for tier in ways.replicas], [kato.PORT])]
         from_front = [_from([declare.pods(ways.front)], [kato.PORT])]
         if KATO in ways.figures_ports:
             from_front.append(_from(monitoring, ways.figures_ports[KATO]))
         declare.policy(ways.front, ways.front, ingress=front_rules, egress=to_kato)
-        declare.policy(KATO, KATO, ingress=from_front, egress=kato_egress)
+        for tier in ways.replicas:
+            declare.policy(tier, tier, ingress=from_front, egress=kato_egress)
     for tier, ports in ways.managed.items():
-        users = [declare.pods(KATO)]
+        users = [declare.pods(replica) for replica in ways.replicas]
         if tier == stores.CLICKHOUSE:
             users.append(declare.pods(stores.SCHEMA))
         declare.policy(tier, tier, ingress=[_from(users, ports)])

@@ -1,0 +1,46 @@
+"""A canary on a real cluster: its share of the sessions, under load, with either balancer."""
+
+from collections.abc import Callable
+
+import pytest
+from conftest import KATO, NEXT_KATO
+from k8s_facts import Facts, owners, sessions
+from pulumi_stack import PulumiStack
+
+from kato_balancing.verify.load import SteadyLoad
+
+SESSIONS = 2000
+SHARES = (5, 25, 50, 100, 0)
+
+
+def _on_canary(found: dict[str, str]) -> set[str]:
+    return {session for session, pod in found.items() if pod.startswith("kato-canary-")}
+
+
+@pytest.mark.parametrize("proxy", ["nginx", "haproxy"])
+def test_a_share_of_the_sessions_goes_there_and_back(
+    proxy: str, new_stack: Callable[..., PulumiStack], facts: Facts
+) -> None:
+    stack = new_stack(f"canary-{proxy}", proxy=proxy, replicas=2, katoImage=KATO)
+    canary = {"image": NEXT_KATO, "replicas": 2}
+    stack.configure(canary={**canary, "share": 0})
+    stack.up()
+    url = facts.url(stack.outputs()["namespace"])
+    ids = sessions(url, SESSIONS)
+    before = owners(url, ids)
+    assert _on_canary(before) == set()
+    taken: dict[int, set[str]] = {}
+    with SteadyLoad(url, clients=32, think_time=0.05) as load:
+        for share in SHARES:
+            load.mark(f"{share} %")
+            stack.configure(canary={**canary, "share": share})
+            stack.up()
+            taken[share] = _on_canary(owners(url, ids))
+    after = owners(url, ids)
+
+    assert load.report().failures == ()
+    assert (load.lost().lost, load.lost().doubled) == ((), ())
+    for share in SHARES:
+        assert abs(100 * len(taken[share]) / SESSIONS - share) <= 3, share
+    assert taken[5] <= taken[25] <= taken[50] <= taken[100]
+    assert after == before
