@@ -73,6 +73,7 @@ bench: ## speed against plain programs, side by side in one run
 	@$(WITH_TOOLS) $(PY) -m dev.bench
 	@$(WITH_TOOLS) $(PY) -m dev.bench.policies
 	@$(PY) -m dev.bench.client
+	@$(PY) -m dev.bench.monitoring
 
 docs: ## write the generated parts of README and docs again
 	@$(PY) -m dev.docs

@@ -162,9 +162,7 @@ class BalancerInputs(Frozen):
             "resolver": None if self.network is None else {"address": DOCKER_RESOLVER},
             "tls": None if self.tls is None else files,
             "log_socket": None if self.log_volume is None else log_exporter.SOCKET,
-            "canary": None
-            if self.canary is None
-            else self.canary.model({"servers": servers["canary"]}),
+            "canary": self.canary and self.canary.model({"servers": servers["canary"]}),
         }
         return checked(Balancer, data, _property_of)
 
