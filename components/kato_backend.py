@@ -10,7 +10,7 @@ from kato_balancing import images, kato
 from kato_balancing.fields import Frozen, ListOf, ServerName, refused_at
 from kato_balancing.problems import Problem
 
-from .containers import Service, container
+from .containers import Service, container, once_healthy
 from .inputs import Later, Text, checked, refuse
 from .kato_inputs import KatoInputs, Replicas, listed_ahead
 from .process_args import KatoProcessSettings
@@ -81,6 +81,9 @@ class KatoBackend(pulumi.ComponentResource):
     servers: pulumi.Output[Sequence[KatoServer]]
     """The replicas for a balancer, up to max_replicas: those that do not run yet have a name
     without an address."""
+    serving: pulumi.Output[Sequence[KatoServer]]
+    """The replicas that run, known once they are healthy: for a pool that must not be asked
+    before, such as a canary."""
 
     def __init__(
         self, name: str, args: KatoBackendArgs, opts: Optional[pulumi.ResourceOptions] = None
@@ -93,6 +96,7 @@ class KatoBackend(pulumi.ComponentResource):
         environment = pulumi.Output.all(
             inputs.stores.environment, inputs.own_environment, inputs.environment
         ).apply(lambda parts: {key: str(value) for part in parts for key, value in part.items()})
+        healthy: list[pulumi.Output[str]] = []
         previous: list[pulumi.Resource] = []
         for index in range(inputs.replicas):
             alias = f"{name}-{index}"
@@ -112,9 +116,12 @@ class KatoBackend(pulumi.ComponentResource):
                 pulumi.ResourceOptions(parent=self, depends_on=previous),
             )
             previous = [replica]
+            healthy.append(once_healthy(replica, alias))
         servers = server_list(name, inputs.listed, inputs.draining)
         self.servers = pulumi.Output.from_input(servers)
-        self.register_outputs({"servers": self.servers})
+        running = servers[: inputs.replicas]
+        self.serving = pulumi.Output.all(*healthy).apply(lambda _: running)
+        self.register_outputs({"servers": self.servers, "serving": self.serving})
 
 
 class _Stores(Frozen):

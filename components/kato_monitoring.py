@@ -88,7 +88,7 @@ class KatoMonitoring(pulumi.ComponentResource):
     """
 
     log_volume: pulumi.Output[str]
-    """Name of the volume with the exporter's socket; known once the exporter listens."""
+    """Name of the volume with the exporter's socket."""
     prometheus_url: pulumi.Output[str]
     """Where Prometheus is reached on the Docker host."""
 
@@ -162,8 +162,9 @@ def _exporter(
     servers: pulumi.Output[list[NamedServer]],
     child: pulumi.ResourceOptions,
 ) -> pulumi.Output[str]:
+    # Not once the exporter listens: who depends on a container is replaced with it.
     volume = docker.Volume(f"{name}-log", opts=child).name
-    running = container(
+    container(
         name,
         Service(
             image=inputs.exporter_image,
@@ -186,7 +187,7 @@ def _exporter(
         ),
         child,
     )
-    return once_healthy(running, volume)
+    return volume
 
 
 def _redis_exporter(

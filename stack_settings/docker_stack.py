@@ -88,7 +88,8 @@ class DockerStack:
         watched_servers: Any = backend.servers
         if self.canary is not None:
             canary = KatoBackend(CANARY, {**self.canary, "stores": connection})
-            where["canary"] = {**self.balancer["canary"], "servers": canary.servers}
+            # No request goes there before it can answer.
+            where["canary"] = {**self.balancer["canary"], "servers": canary.serving}
             watched_servers = pulumi.Output.all(backend.servers, canary.servers).apply(
                 lambda pools: [server for pool in pools for server in pool]
             )
