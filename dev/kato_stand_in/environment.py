@@ -136,6 +136,7 @@ STAND_IN_CHECKS: Mapping[str, Check] = {
     "STAND_IN_FAULT": _one_of(*KINDS),
     "STAND_IN_FAULT_SECONDS": _number(0, 86400),
     "STAND_IN_FAULT_COUNT": _integer(1),
+    "STAND_IN_FAULT_EVERY": _integer(1),
 }
 
 
@@ -204,6 +205,7 @@ def _read_fault(values: Mapping[str, str]) -> Fault | None:
         kind=kind,
         seconds=float(values.get("STAND_IN_FAULT_SECONDS") or 0),
         count=int(count) if count else None,
+        every=int(values.get("STAND_IN_FAULT_EVERY") or 1),
     )
 
 

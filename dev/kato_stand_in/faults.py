@@ -33,6 +33,8 @@ class Fault:
     seconds: float = 0.0
     count: int | None = None
     """Session requests still to be hit; None is all of them."""
+    every: int = 1
+    """Only each so-manieth session request is hit; 20 means 5 %."""
 
 
 class Faults:
@@ -40,6 +42,7 @@ class Faults:
 
     def __init__(self, current: Fault | None = None) -> None:
         self.current = current
+        self._passed = 0
 
     def order(self, fault: Fault) -> None:
         """Replace the current fault; kind "none" ends it."""
@@ -48,7 +51,10 @@ class Faults:
     def take(self) -> Fault | None:
         """The fault for one request, counted."""
         fault = self.current
-        if fault is not None and fault.count is not None:
+        self._passed += 1
+        if fault is None or self._passed % fault.every:
+            return None
+        if fault.count is not None:
             left = fault.count - 1
             self.current = replace(fault, count=left) if left > 0 else None
         return fault

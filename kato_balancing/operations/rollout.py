@@ -1,0 +1,257 @@
+"""A gradual rollout: one share after the other, back to none when the canary is worse.
+
+The stack's own settings say how far a rollout is, so one that was interrupted goes on from there,
+and every step is a deployment: what runs is what the settings say.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+from kato_balancing.fields import CanaryMode
+from kato_balancing.operations.stack import Setting, Tell
+
+LEAD_SECONDS: Final = 180
+"""With NEW_SESSIONS a step begins this long after it was written: by then every balancer has it."""
+
+_POLL_SECONDS: Final = 5.0
+
+
+class RolloutError(RuntimeError):
+    """A rollout can't begin; says what to do."""
+
+
+class Deployed(Protocol):
+    """What a rollout asks of a stack."""
+
+    def setting(self, name: str) -> Any:
+        """A setting as data."""
+
+    def configure(self, settings: Mapping[str, Setting | None]) -> None:
+        """Change settings; None takes one out."""
+
+    def up(self, *, tell: Tell) -> None:
+        """Deploy."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFigures:
+    """What a pool answered in a time."""
+
+    requests: float
+    errors: float
+    """Answers of 500 and above."""
+    p95: float | None
+    """Seconds that 95 % of the requests did not exceed; None without requests."""
+
+    @property
+    def error_percent(self) -> float:
+        """Errors of 100 requests."""
+        return 100 * self.errors / self.requests if self.requests else 0.0
+
+
+class Figures(Protocol):
+    """Where both pools' figures come from."""
+
+    def read(self, seconds: float) -> tuple[PoolFigures, PoolFigures]:
+        """Stable and canary, over the last seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """From when on a canary is worse."""
+
+    error_points: float = 1.0
+    """Percentage points by which its errors may exceed the stable pool's."""
+    latency_ratio: float = 1.5
+    """Times by which its p95 may exceed the stable pool's."""
+    requests: int = 50
+    """Requests to the canary without which nothing is decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a rollout does."""
+
+    shares: tuple[float, ...] = (5, 25, 50, 100)
+    """Percent of the sessions, rising."""
+    hold: float = 300
+    """Seconds that a share is watched before the next one."""
+    limits: Limits = Limits()
+
+    def __post_init__(self) -> None:
+        if not self.shares or list(self.shares) != sorted(set(self.shares)):
+            raise RolloutError(f"the shares must rise (got {self.shares}); for example 5,25,50,100")
+        if not (self.shares[0] > 0 and self.shares[-1] <= 100):
+            raise RolloutError(f"shares are above 0 and at most 100 (got {self.shares})")
+        if self.hold <= 0:
+            raise RolloutError(f"a share must be held for some time (got {self.hold:g} s)")
+
+    def from_share(self, now: float) -> tuple[float, ...]:
+        """The shares that are still to come; the one that is deployed is watched again."""
+        return tuple(share for share in self.shares if share >= now)
+
+
+class Verdict(StrEnum):
+    """How a step ended."""
+
+    GOOD = "good"
+    WORSE = "worse"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A share and what was seen of it."""
+
+    share: float
+    seconds: float
+    stable: PoolFigures
+    canary: PoolFigures
+    verdict: Verdict
+    why: str
+
+
+def judge(stable: PoolFigures, canary: PoolFigures, limits: Limits) -> tuple[Verdict, str]:
+    """What the figures say of the canary."""
+    if canary.requests < limits.requests:
+        return (
+            Verdict.UNDECIDED,
+            f"{canary.requests:.0f} requests to the canary, {limits.requests} are needed",
+        )
+    more = canary.error_percent - stable.error_percent
+    if more > limits.error_points:
+        return (
+            Verdict.WORSE,
+            f"{canary.error_percent:.1f} % errors, the stable version has "
+            f"{stable.error_percent:.1f} %: more than {limits.error_points:g} points above",
+        )
+    if canary.p95 is not None and stable.p95 and canary.p95 > limits.latency_ratio * stable.p95:
+        return (
+            Verdict.WORSE,
+            f"p95 {1000 * canary.p95:.0f} ms, the stable version has {1000 * stable.p95:.0f} ms: "
+            f"more than {limits.latency_ratio:g} times",
+        )
+    return (
+        Verdict.GOOD,
+        f"{canary.requests:.0f} requests, {canary.error_percent:.1f} % errors "
+        f"(stable {stable.error_percent:.1f} %)",
+    )
+
+
+@dataclass(slots=True)
+class Rollout:
+    """One rollout of a stack's canary."""
+
+    stack: Deployed
+    figures: Figures
+    plan: Plan
+    tell: Tell
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+    def run(self) -> list[Step]:
+        """Every step until the last share, or until one is worse, which takes the canary back, or
+        undecided, which leaves it. Raises RolloutError before anything was changed, StackError
+        when a deployment fails: the last share stays then."""
+        canary = canary_of(self.stack)
+        steps: list[Step] = []
+        for share in self.plan.from_share(float(canary.get("share", 0))):
+            self._deploy(share)
+            steps.append(self._watch(share))
+            last = steps[-1]
+            self.tell(f"{share:g} %: {last.verdict}: {last.why}")
+            if last.verdict is Verdict.WORSE:
+                self.back()
+            if last.verdict is not Verdict.GOOD:
+                break
+        return steps
+
+    def back(self) -> None:
+        """Give every session back to the stable version."""
+        self.tell("taking the canary back: 0 %")
+        self.stack.configure(
+            {
+                "canary.mode": None,
+                "canary.since": None,
+                "canary.earlier": None,
+                "canary.share": 0,
+            }
+        )
+        self.stack.up(tell=self.tell)
+
+    def promote(self) -> None:
+        """Make the canary's image the stable version's and remove the canary; it serves until the
+        stable replicas run the image."""
+        image = canary_of(self.stack)["image"]
+        self.tell(f"the stable version gets {image}")
+        self.stack.configure({"katoImage": image})
+        self.stack.up(tell=self.tell)
+        self.back()
+        self.tell("the canary's replicas go")
+        self.stack.configure({"canary": None})
+        self.stack.up(tell=self.tell)
+
+    def _deploy(self, share: float) -> None:
+        canary = canary_of(self.stack)
+        begins = self.clock()
+        if float(canary.get("share", 0)) != share or "share" not in canary:
+            self.tell(f"{share:g} %: deploying")
+            begins = self._write(share, canary)
+        self.stack.up(tell=self.tell)
+        late = begins - self.clock()
+        if late > 0:
+            self.tell(f"{share:g} %: counts for sessions that are born in {late:.0f} s and later")
+            self.sleep(late)
+
+    def _write(self, share: float, canary: Mapping[str, Any]) -> float:
+        """Set the share; when it begins to count."""
+        if canary.get("mode") != CanaryMode.NEW_SESSIONS:
+            self.stack.configure({"canary.share": _number(share)})
+            return self.clock()
+        begins = self.clock() + LEAD_SECONDS
+        settings: dict[str, Setting | None] = {}
+        if "since" in canary:
+            place = f"canary.earlier[{len(canary.get('earlier', ()))}]"
+            settings[f"{place}.since"] = int(canary["since"])
+            settings[f"{place}.share"] = _number(float(canary["share"]))
+        settings |= {"canary.since": int(begins * 1000), "canary.share": _number(share)}
+        self.stack.configure(settings)
+        return begins
+
+    def _watch(self, share: float) -> Step:
+        started = self.clock()
+        while True:
+            self.sleep(min(_POLL_SECONDS, self.plan.hold))
+            seconds = self.clock() - started
+            stable, canary = self.figures.read(seconds)
+            verdict, why = judge(stable, canary, self.plan.limits)
+            if verdict is Verdict.WORSE or seconds >= self.plan.hold:
+                return Step(share, seconds, stable, canary, verdict, why)
+
+
+def canary_of(stack: Deployed) -> Mapping[str, Any]:
+    """The stack's canary. Raises RolloutError when it has none."""
+    found = stack.setting("canary")
+    if not isinstance(found, Mapping) or "image" not in found:
+        raise RolloutError(
+            "the stack has no canary: pulumi config set --path canary.image IMAGE, or give --image"
+        )
+    return found
+
+
+def _number(share: float) -> str | int:
+    return int(share) if float(share).is_integer() else f"{share:g}"
+
+
+def described(plan: Plan, canary: Mapping[str, Any]) -> Sequence[str]:
+    """The plan in words, for a dry run."""
+    share, limits = float(canary.get("share", 0)), plan.limits
+    return [
+        f"canary {canary['image']}, now at {share:g} %, {canary.get('mode', 'ALL_SESSIONS')}",
+        *(f"{one:g} % for {plan.hold:g} s" for one in plan.from_share(share)),
+        f"back to 0 % when errors are more than {limits.error_points:g} points above the stable "
+        f"version's, or p95 more than {limits.latency_ratio:g} times",
+    ]

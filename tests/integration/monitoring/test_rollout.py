@@ -1,0 +1,77 @@
+"""``kato-lb rollout`` on a real stack: a good canary gets every share, a bad one is taken back."""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from prometheus_api import Prometheus
+from pulumi_stack import PulumiStack, must, run
+
+from kato_balancing.verify.load import SteadyLoad
+
+KATO, NEXT_KATO, BROKEN_KATO = (f"kato-lb/kato-stand-in:6.3.{number}" for number in range(3))
+HOLD_SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def versions() -> None:
+    """The same program under another name, and one that answers 5 % of its requests with 500."""
+    must(["docker", "tag", KATO, NEXT_KATO])
+    made = must(["docker", "create", KATO]).strip()
+    change = "ENV STAND_IN_FAULT=fail_before STAND_IN_FAULT_EVERY=20"
+    must(["docker", "commit", "--change", change, made, BROKEN_KATO])
+    must(["docker", "rm", made])
+
+
+def _rollout(stack: PulumiStack, *more: str) -> tuple[int, dict[str, Any], str]:
+    done = run(
+        [
+            sys.executable, "-m", "kato_balancing.cli", "rollout", "--cwd", str(stack.folder),
+            "--stack", stack.name, "--hold", str(HOLD_SECONDS), "--max-latency", "20", "--json",
+            *more,
+        ],
+        env={
+            "PULUMI_BACKEND_URL": (stack.folder / "state").as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": "",
+        },
+        limit=580,
+    )  # fmt: skip
+    return done.returncode, json.loads(done.stdout or "{}"), done.stderr
+
+
+def test_a_good_canary_becomes_the_stable_version(
+    versions: None,  # noqa: ARG001 - asked for what it makes
+    watched_stack: Callable[..., tuple[PulumiStack, Prometheus]],
+) -> None:
+    stack, _ = watched_stack("rollout", replicas=2)
+    with SteadyLoad(str(stack.outputs()["url"]), clients=16, think_time=0.05) as load:
+        code, seen, said = _rollout(stack, "--image", NEXT_KATO, "--steps", "50,100", "--promote")
+
+    assert code == 0, said
+    assert [step["share"] for step in seen["steps"]] == [50, 100]
+    assert {step["verdict"] for step in seen["steps"]} == {"good"}
+    assert load.report().failures == ()
+    assert (load.lost().lost, load.lost().doubled) == ((), ())
+    running = {
+        must(["docker", "inspect", "--format", "{{.Config.Image}}", name]).strip()
+        for name in stack.containers("kato-")
+    }
+    assert running == {NEXT_KATO}
+
+
+def test_a_canary_with_errors_is_taken_back_without_hands(
+    versions: None,  # noqa: ARG001 - asked for what it makes
+    watched_stack: Callable[..., tuple[PulumiStack, Prometheus]],
+) -> None:
+    stack, _ = watched_stack("rollback", replicas=2, proxy="haproxy")
+    with SteadyLoad(str(stack.outputs()["url"]), clients=16, think_time=0.05):
+        code, seen, said = _rollout(stack, "--image", BROKEN_KATO, "--steps", "50,100")
+
+    assert code == 1, said
+    [step] = seen["steps"]
+    assert (step["share"], step["verdict"]) == (50, "worse")
+    assert "points above" in step["why"]
+    share = stack.pulumi("config", "get", "--path", "canary.share", "--stack", stack.name)
+    assert share.strip() == "0"

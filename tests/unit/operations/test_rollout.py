@@ -1,0 +1,251 @@
+"""The rollout's decisions, on a stack and figures that are made up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from kato_balancing.operations.rollout import (
+    LEAD_SECONDS,
+    Limits,
+    Plan,
+    PoolFigures,
+    Rollout,
+    RolloutError,
+    Verdict,
+    judge,
+)
+from kato_balancing.operations.rollout_figures import PrometheusFigures
+from kato_balancing.operations.stack import StackError
+
+GOOD = (PoolFigures(1000, 0, 0.01), PoolFigures(100, 0, 0.011))
+BAD = (PoolFigures(1000, 2, 0.01), PoolFigures(100, 5, 0.011))
+QUIET = (PoolFigures(1000, 0, 0.01), PoolFigures(3, 0, 0.011))
+NOW = 1_795_600_000.0
+
+
+@dataclass
+class _Stack:
+    """Keeps settings by their paths, and what was deployed."""
+
+    canary: dict[str, Any] | None = field(default_factory=lambda: {"image": "kato:6.4.0"})
+    deployed: list[dict[str, Any] | None] = field(default_factory=list)
+    others: dict[str, Any] = field(default_factory=dict)
+    broken_at: float | None = None
+
+    def setting(self, name: str) -> Any:
+        return self.canary if name == "canary" else self.others.get(name)
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        for path, value in settings.items():
+            if path == "canary":
+                self.canary = value
+            elif path.startswith("canary.earlier["):
+                assert self.canary is not None
+                place, _, name = path.removeprefix("canary.earlier[").partition("].")
+                earlier = self.canary.setdefault("earlier", [])
+                earlier += [{} for _ in range(int(place) + 1 - len(earlier))]
+                earlier[int(place)][name] = value
+            elif path.startswith("canary."):
+                assert self.canary is not None
+                self.canary.pop(path.removeprefix("canary."), None)
+                if value is not None:
+                    self.canary[path.removeprefix("canary.")] = value
+            else:
+                self.others[path] = value
+
+    def up(self, *, tell: Any) -> None:
+        if self.canary and self.canary.get("share") == self.broken_at and self.broken_at:
+            raise StackError("it broke")
+        self.deployed.append(None if self.canary is None else {**self.canary})
+        tell("deployed")
+
+    @property
+    def shares(self) -> list[Any]:
+        return [None if one is None else one.get("share") for one in self.deployed]
+
+
+@dataclass
+class _Figures:
+    """The figures for each reading, the last for all that follow."""
+
+    readings: list[tuple[PoolFigures, PoolFigures]]
+    windows: list[float] = field(default_factory=list)
+
+    def read(self, seconds: float) -> tuple[PoolFigures, PoolFigures]:
+        self.windows.append(seconds)
+        return self.readings.pop(0) if len(self.readings) > 1 else self.readings[0]
+
+
+def _rollout(stack: _Stack, *readings: Any, plan: Plan | None = None) -> tuple[Rollout, list[str]]:
+    told: list[str] = []
+    times = [NOW]
+
+    def sleep(seconds: float) -> None:
+        times[0] += seconds
+
+    figures = _Figures(list(readings))
+    plan = plan or Plan((5, 50, 100), hold=20)
+    return Rollout(stack, figures, plan, told.append, lambda: times[0], sleep), told
+
+
+def test_a_good_canary_gets_every_share() -> None:
+    stack = _Stack()
+    rollout, _ = _rollout(stack, GOOD)
+
+    steps = rollout.run()
+
+    assert [step.share for step in steps] == [5, 50, 100]
+    assert {step.verdict for step in steps} == {Verdict.GOOD}
+    assert [step.seconds for step in steps] == [20, 20, 20]
+    assert stack.shares == [5, 50, 100]
+
+
+def test_a_worse_one_is_taken_back_at_once() -> None:
+    stack = _Stack()
+    rollout, told = _rollout(stack, GOOD, GOOD, GOOD, GOOD, GOOD, BAD)
+
+    steps = rollout.run()
+
+    assert [(step.share, step.verdict, step.seconds) for step in steps] == [
+        (5, Verdict.GOOD, 20),
+        (50, Verdict.WORSE, 10),
+    ]
+    assert "5.0 % errors" in steps[-1].why
+    assert stack.shares == [5, 50, 0]
+    assert any("taking the canary back" in line for line in told)
+
+
+def test_without_requests_nothing_is_decided_and_nothing_changed() -> None:
+    stack = _Stack()
+    rollout, _ = _rollout(stack, QUIET)
+
+    [step] = rollout.run()
+
+    assert step.verdict is Verdict.UNDECIDED
+    assert "3 requests to the canary, 50 are needed" in step.why
+    assert stack.shares == [5]
+
+
+@pytest.mark.parametrize(("share", "left"), [(0, [5, 50, 100]), (5, [5, 50, 100]), (50, [50, 100])])
+def test_it_goes_on_where_the_stack_is(share: float, left: list[float]) -> None:
+    stack = _Stack({"image": "kato:6.4.0", "share": share})
+    rollout, _ = _rollout(stack, GOOD)
+
+    assert [step.share for step in rollout.run()] == left
+    assert stack.shares == left
+
+
+def test_a_deployment_that_fails_ends_it_and_the_next_run_goes_on() -> None:
+    stack = _Stack(broken_at=50)
+    rollout, _ = _rollout(stack, GOOD)
+    with pytest.raises(StackError):
+        rollout.run()
+    stack.broken_at = None
+
+    rollout, _ = _rollout(stack, GOOD)
+
+    assert [step.share for step in rollout.run()] == [50, 100]
+
+
+def test_new_sessions_get_steps_that_begin_later() -> None:
+    stack = _Stack({"image": "kato:6.4.0", "mode": "NEW_SESSIONS"})
+    rollout, told = _rollout(stack, GOOD, plan=Plan((5, 50), hold=20))
+
+    rollout.run()
+
+    first = int((NOW + LEAD_SECONDS) * 1000)
+    second = first + (20 + LEAD_SECONDS) * 1000
+    assert stack.canary is not None
+    assert stack.canary["since"] == second
+    assert stack.canary["earlier"] == [{"since": first, "share": 5}]
+    assert any(f"born in {LEAD_SECONDS} s" in line for line in told)
+
+
+def test_going_back_takes_the_steps_away() -> None:
+    steps = [{"since": 1, "share": 5}]
+    stack = _Stack(
+        {"image": "i", "mode": "NEW_SESSIONS", "since": 2, "earlier": steps, "share": 25}
+    )
+    rollout, _ = _rollout(stack, GOOD)
+
+    rollout.back()
+
+    assert stack.canary == {"image": "i", "share": 0}
+
+
+def test_promoting_removes_the_canary_when_the_stable_version_runs_its_image() -> None:
+    stack = _Stack({"image": "kato:6.4.0", "share": 100})
+    rollout, _ = _rollout(stack, GOOD)
+
+    rollout.promote()
+
+    assert stack.others == {"katoImage": "kato:6.4.0"}
+    assert stack.shares == [100, 0, None]
+
+
+def test_a_stack_without_a_canary_is_refused() -> None:
+    rollout, _ = _rollout(_Stack({}), GOOD)
+
+    with pytest.raises(RolloutError, match="no canary"):
+        rollout.run()
+
+
+@pytest.mark.parametrize(
+    ("shares", "hold"), [((), 1), ((5, 5), 1), ((25, 5), 1), ((0, 5), 1), ((5, 101), 1), ((5,), 0)]
+)
+def test_a_plan_without_sense_is_refused(shares: tuple[float, ...], hold: float) -> None:
+    with pytest.raises(RolloutError, match="share"):
+        Plan(shares, hold)
+
+
+@pytest.mark.parametrize(
+    ("stable", "canary", "verdict"),
+    [
+        (PoolFigures(1000, 0, 0.01), PoolFigures(100, 0, 0.015), Verdict.GOOD),
+        (PoolFigures(1000, 0, 0.01), PoolFigures(100, 0, 0.0151), Verdict.WORSE),
+        (PoolFigures(1000, 0, 0.01), PoolFigures(100, 1, 0.01), Verdict.GOOD),
+        (PoolFigures(1000, 0, 0.01), PoolFigures(100, 1.1, 0.01), Verdict.WORSE),
+        # What both have is not the canary's fault.
+        (PoolFigures(1000, 100, 0.01), PoolFigures(100, 10, 0.01), Verdict.GOOD),
+        (PoolFigures(1000, 0, 0.01), PoolFigures(49, 49, 9), Verdict.UNDECIDED),
+        # At 100 % the stable pool has nothing to compare with.
+        (PoolFigures(0, 0, None), PoolFigures(100, 0, 0.5), Verdict.GOOD),
+        (PoolFigures(0, 0, None), PoolFigures(100, 5, 0.5), Verdict.WORSE),
+    ],
+)
+def test_what_is_worse(stable: PoolFigures, canary: PoolFigures, verdict: Verdict) -> None:
+    assert judge(stable, canary, Limits())[0] is verdict
+
+
+def _prometheus(values: Mapping[str, str]) -> PrometheusFigures:
+    def answer(request: httpx.Request) -> httpx.Response:
+        expression = request.url.params["query"]
+        found = [value for part, value in values.items() if part in expression]
+        result = [{"metric": {}, "value": [0, found[0]]}] if found else []
+        return httpx.Response(200, json={"status": "success", "data": {"result": result}})
+
+    transport = httpx.MockTransport(answer)
+    return PrometheusFigures("http://p", httpx.Client(transport=transport, base_url="http://p"))
+
+
+def test_the_pools_are_told_apart_by_their_servers() -> None:
+    answers = {'code=~"5.."': "2", "quantile": "0.25", "increase": "40"}
+
+    assert _prometheus(answers).read(60) == (PoolFigures(40, 2, 0.25), PoolFigures(40, 2, 0.25))
+
+
+def test_no_requests_have_no_latency() -> None:
+    stable, _ = _prometheus({"quantile": "NaN"}).read(60)
+
+    assert stable == PoolFigures(0, 0, None)
+
+
+def test_a_silent_prometheus_is_named() -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(503))
+    figures = PrometheusFigures("http://p", httpx.Client(transport=transport, base_url="http://p"))
+
+    with pytest.raises(RolloutError, match="http://p does not answer"):
+        figures.read(60)
