@@ -54,9 +54,29 @@ _COMMANDS: Final = (
         "kato_balancing.verify.command",
     ),
     _Entry(
+        "report",
+        "write one HTML page from a run of verify or rollout",
+        "kato_balancing.report.command",
+    ),
+    _Entry(
+        "rollout",
+        "raise a canary's share step by step, or take it back by itself",
+        "kato_balancing.operations.rollout_command",
+    ),
+    _Entry(
         "watch",
         "watch instances of KATO: state, breaker, latency",
         "kato_balancing.watch_command",
+    ),
+    _Entry(
+        "drain",
+        "take the work of a replica away until nothing is in flight",
+        "kato_balancing.operations.drain_command",
+    ),
+    _Entry(
+        "replace",
+        "replace replicas one after another, without a lost request",
+        "kato_balancing.operations.replace_command",
     ),
     _Entry(
         "export",

@@ -5,6 +5,7 @@ import sys
 import time
 
 from dev.toolchain import (
+    browser,
     dns_tools,
     docker_engine,
     environment,
@@ -47,6 +48,7 @@ def main() -> int:
             docker_engine.ensure()
         if what == "test":
             dns_tools.ensure()
+            browser.ensure()
     except steps.SetupError as error:
         return steps.fail(error)
     steps.say(f"ready ({time.monotonic() - started:.1f} s)")

@@ -1,17 +1,18 @@
 """Check: every session has one server, however a request names the session."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
-from kato_balancing.verify.affinity_verdict import Sighting, judge
+from kato_balancing.verify.affinity_verdict import Sighting, is_failed, judge
 from kato_balancing.verify.asking import ask
 from kato_balancing.verify.parallel import in_parallel
 from kato_balancing.verify.progress import Progress, silent
 from kato_balancing.verify.report import CheckResult
 from kato_balancing.verify.sessions import AT_ONCE, OwnSessions
 from kato_balancing.verify.target import Target
+from kato_balancing.verify.traffic import TrafficRecord
 from kato_balancing.verify.ways import WAYS, Way
 
 REPEATS = 2
@@ -35,16 +36,21 @@ async def check_affinity(
     :class:`~kato_balancing.verify.sessions.SessionsRefusedError`.
     """
     async with OwnSessions(target, sessions, progress) as own:
-        sightings = await _look(target, own.ids, progress)
-    return judge(
+        seen = TrafficRecord(is_failed)
+        sightings = await _look(target, own.ids, seen, progress)
+        traffic = seen.traffic()
+    result = judge(
         sightings,
         server_header=target.server_header,
         allow_one_server=allow_one_server,
         notes=own.notes,
     )
+    return replace(result, traffic=traffic)
 
 
-async def _look(target: Target, sessions: tuple[str, ...], progress: Progress) -> list[Sighting]:
+async def _look(
+    target: Target, sessions: tuple[str, ...], seen: TrafficRecord, progress: Progress
+) -> list[Sighting]:
     async with target.client(AT_ONCE) as kept, target.client(AT_ONCE, kept=0) as fresh:
         questions = [
             _Question(session, way, client)
@@ -66,6 +72,7 @@ async def _look(target: Target, sessions: tuple[str, ...], progress: Progress) -
                 question.way.path(question.session),
                 headers=dict(question.way.headers(question.session)),
             )
+            seen.answered("GET", answer)
             done += 1
             progress("asking which server answers", done, len(questions))
             return Sighting(question.session, question.way.name, answer)

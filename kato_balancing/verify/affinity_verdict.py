@@ -105,7 +105,7 @@ def _owners(seen: list[Sighting]) -> Owners:
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for sighting in seen:
         ways = found[sighting.session]
-        if sighting.answer.server is not None and not _failed(sighting.answer):
+        if sighting.answer.server is not None and not is_failed(sighting.answer):
             ways[sighting.way].add(sighting.answer.server)
     return {
         session: {way: frozenset(servers) for way, servers in ways.items()}
@@ -113,12 +113,14 @@ def _owners(seen: list[Sighting]) -> Owners:
     }
 
 
-def _failed(answer: Answer) -> bool:
+def is_failed(answer: Answer) -> bool:
+    """No answer, or one that says nothing about affinity. KATO knows no path ``//sessions``, so
+    that its 404 is as good as any."""
     return answer.status is None or answer.status >= SERVER_ERROR
 
 
 def _kinds(seen: list[Sighting]) -> Mapping[str, int]:
-    return Counter(s.answer.kind for s in seen if _failed(s.answer))
+    return Counter(s.answer.kind for s in seen if is_failed(s.answer))
 
 
 def _figures(seen: list[Sighting], owners: Owners, refusals_known: bool) -> AffinityFigures:
@@ -136,7 +138,7 @@ def _figures(seen: list[Sighting], owners: Owners, refusals_known: bool) -> Affi
         one_server=one_server,
         one_server_share=round(one_server / len(placed), 4) if placed else None,
         requests=len(seen),
-        failed=sum(_failed(s.answer) for s in seen),
+        failed=sum(is_failed(s.answer) for s in seen),
         retried=sum(len(s.answer.servers) > 1 for s in seen),
         ways=tuple(_way_figures(way.name, seen, owners, refusals_known) for way in WAYS),
         servers=dict(sorted(per_server.items())),
@@ -159,8 +161,8 @@ def _way_figures(
     return WayFigures(
         way=way,
         requests=len(answers),
-        named=sum(a.server is not None and not _failed(a) for a in answers),
-        failed=sum(_failed(a) for a in answers),
+        named=sum(a.server is not None and not is_failed(a) for a in answers),
+        failed=sum(is_failed(a) for a in answers),
         # KATO signs what it answers; where it is known to, an unsigned refusal is the balancer's.
         refused=sum(
             refusals_known

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from kato_balancing.verify.asking import ask, observation, session_path
@@ -12,6 +12,7 @@ from kato_balancing.verify.progress import Progress, silent
 from kato_balancing.verify.report import CheckResult, Verdict
 from kato_balancing.verify.sessions import OwnSessions
 from kato_balancing.verify.target import Target
+from kato_balancing.verify.traffic import TrafficRecord
 
 EARLIEST: Final = -0.03
 LATEST: Final = 0.005
@@ -66,6 +67,7 @@ async def check_keep_alive(
     :class:`~kato_balancing.verify.sessions.SessionsRefusedError`.
     """
     tally = _Tally()
+    seen = TrafficRecord()
 
     def sent(kind: str | None) -> None:
         tally.sent += 1
@@ -90,12 +92,14 @@ async def check_keep_alive(
                     body=observation(f"keep-alive-{turn}"),
                     extensions={"trace": opened},
                 )
+                seen.answered("POST", answer)
                 sent(None if answer.ok else answer.kind)
 
     async with OwnSessions(target, connections, progress) as own, asyncio.TaskGroup() as group:
         for session, pause in zip(own.ids, _pauses(interval, connections), strict=True):
             group.create_task(hold(session, pause))
-    return _judge(tally, connections, interval, own.notes)
+    result = _judge(tally, connections, interval, own.notes)
+    return replace(result, traffic=seen.traffic())
 
 
 def _pauses(interval: float, connections: int) -> list[float]:

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from kato_balancing.report.run_document import Traffic
 from kato_balancing.verify.accounting import Account, account
 from kato_balancing.verify.asking import Answer
 from kato_balancing.verify.explain import meaning
@@ -149,6 +150,10 @@ class SteadyLoad:
     def report(self) -> LoadReport:
         """What was seen so far; may be called at any time after the start."""
         return self._started().report()
+
+    def traffic(self) -> Traffic:
+        """What was seen so far, slice by slice; may be called at any time after the start."""
+        return self._started().traffic()
 
     def lost(self) -> LostReport:
         """Compare what was acknowledged with what KATO holds, by content.

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Final
 
+from kato_balancing.report.run_document import Traffic
 from kato_balancing.verify.asking import Answer
 from kato_balancing.verify.load_report import (
     FailedRequest,
@@ -14,6 +15,7 @@ from kato_balancing.verify.load_report import (
     MethodFigures,
     latency_of,
 )
+from kato_balancing.verify.traffic import TrafficRecord
 
 SLOW: Final = 1.0
 """Seconds from which a request counts as slow."""
@@ -45,6 +47,7 @@ class LoadRecord:
         self._failures: list[FailedRequest] = []
         self._marks: list[Mark] = []
         self._written: list[WrittenSession] = []
+        self._traffic = TrafficRecord()
         self._ended: str | None = None
         self.requests = 0
 
@@ -67,6 +70,7 @@ class LoadRecord:
         """A request that left is over."""
         with self._lock:
             self._in_flight -= 1
+            self._traffic.answered(method, answer, at=self.seconds())
             self._slow[label] += answer.seconds > SLOW
             if answer.ok:
                 self._latencies[label].append(answer.seconds)
@@ -134,6 +138,11 @@ class LoadRecord:
                 marks=tuple(self._marks),
                 ended=self._ended,
             )
+
+    def traffic(self) -> Traffic:
+        """What was seen so far, slice by slice."""
+        with self._lock:
+            return self._traffic.traffic(self._marks, self.seconds())
 
     def _method(self, label: str) -> MethodFigures:
         latencies = self._latencies.get(label, [])

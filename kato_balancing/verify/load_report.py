@@ -5,6 +5,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from kato_balancing.report.run_document import Latency, Mark
+
+__all__ = [
+    "FailedRequest",
+    "Latency",
+    "LoadReport",
+    "LostReport",
+    "Mark",
+    "MethodFigures",
+    "latency_of",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class FailedRequest:
@@ -20,25 +32,6 @@ class FailedRequest:
     """How long the request took to fail."""
     token: str | None
     """The observation that it carried, if any."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Something that happened while the load ran."""
-
-    at: float
-    """Seconds from the start of the load."""
-    event: str
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Seconds from asking to the whole answer, over the requests that went well."""
-
-    p50: float
-    p90: float
-    p99: float
-    max: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,4 +107,4 @@ def latency_of(seconds: Sequence[float]) -> Latency | None:
     def percentile(share: float) -> float:
         return ranked[max(0, math.ceil(share * len(ranked)) - 1)]
 
-    return Latency(percentile(0.5), percentile(0.9), percentile(0.99), ranked[-1])
+    return Latency(percentile(0.5), percentile(0.95), percentile(0.99), ranked[-1])

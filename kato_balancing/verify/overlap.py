@@ -2,7 +2,7 @@
 
 import secrets
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import httpx
@@ -16,6 +16,7 @@ from kato_balancing.verify.progress import Progress, silent
 from kato_balancing.verify.report import CheckResult, Verdict
 from kato_balancing.verify.sessions import AT_ONCE, OwnSessions, StoredMemory, read_memory
 from kato_balancing.verify.target import Target
+from kato_balancing.verify.traffic import TrafficRecord
 
 LEAST_OVERLAP: Final = 0.05
 """Share of the writes that must have met another write of their session for a verdict."""
@@ -86,9 +87,11 @@ async def check_overlap(
     """
     async with OwnSessions(target, sessions, progress) as own:
         work = _mixed(own.ids, own.run, observations)
-        writing = await _write(target, work, writers, progress)
+        seen = TrafficRecord()
+        writing = await _write(target, work, writers, seen, progress)
+        traffic = seen.traffic()
         memories = await _read(target, own.ids, progress)
-    return _judge(writing, memories, observations, own.notes)
+    return replace(_judge(writing, memories, observations, own.notes), traffic=traffic)
 
 
 def _mixed(sessions: tuple[str, ...], run: str, observations: int) -> list[tuple[str, str]]:
@@ -108,7 +111,11 @@ def _mixed(sessions: tuple[str, ...], run: str, observations: int) -> list[tuple
 
 
 async def _write(
-    target: Target, work: list[tuple[str, str]], writers: int, progress: Progress
+    target: Target,
+    work: list[tuple[str, str]],
+    writers: int,
+    seen: TrafficRecord,
+    progress: Progress,
 ) -> _Writing:
     writing = _Writing()
     in_flight: dict[str, set[str]] = defaultdict(set)
@@ -126,6 +133,7 @@ async def _write(
             client = free.pop()
             answer = await _observe(target, client, session, token)
             free.append(client)
+            seen.answered("POST", answer)
             others.discard(token)
             if answer.ok:
                 writing.acknowledged[session].append(token)

@@ -1,22 +1,17 @@
 """What the checks found, as data."""
 
 from dataclasses import asdict, dataclass
-from enum import StrEnum
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from kato_balancing.report.run_document import Check, Kind, Run, Traffic, Verdict
 from kato_balancing.verify.disruption.names import DisruptionName
 from kato_balancing.verify.options import CheckName
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-
-class Verdict(StrEnum):
-    """Whether what a check is about holds."""
-
-    HOLDS = "holds"
-    BROKEN = "broken"
-    UNDECIDED = "undecided"
+__all__ = ["CheckResult", "Report", "Verdict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +28,19 @@ class CheckResult:
     """The figures that matter most, in one line."""
     messages: tuple[str, ...] = ()
     """What was seen, what it means and what to do about it."""
+    traffic: Traffic | None = None
+    """The requests as its clients saw them; ``None`` where there are too few for a series."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """The result as JSON types; the order of the keys never changes."""
-        return {
-            "name": str(self.name),
-            "verdict": str(self.verdict),
-            "figures": {} if self.figures is None else asdict(self.figures),
-            "messages": list(self.messages),
-        }
+    def record(self) -> Check:
+        """The result as part of a run's document."""
+        return Check(
+            name=str(self.name),
+            verdict=self.verdict,
+            summary=self.summary,
+            figures={} if self.figures is None else asdict(self.figures),
+            messages=self.messages,
+            traffic=self.traffic,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +48,19 @@ class Report:
     """All checks against one balancer."""
 
     url: str
+    began: datetime
     checks: tuple[CheckResult, ...]
 
     @property
     def holds(self) -> bool | None:
         """False when any check is broken, else ``None`` when any is undecided, else true."""
-        verdicts = {check.verdict for check in self.checks}
-        if Verdict.BROKEN in verdicts:
-            return False
-        return None if Verdict.UNDECIDED in verdicts else True
+        return self.record().holds
+
+    def record(self) -> Run:
+        """The run's document."""
+        checks = tuple(check.record() for check in self.checks)
+        return Run(kind=Kind.VERIFY, url=self.url, began=self.began, checks=checks)
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as JSON types; the order of the keys never changes."""
-        return {
-            "url": self.url,
-            "holds": self.holds,
-            "checks": [check.to_dict() for check in self.checks],
-        }
+        """The run's document as JSON types; the order of the keys never changes."""
+        return self.record().to_dict()

@@ -1,6 +1,7 @@
 """Run the chosen checks one after the other."""
 
 import asyncio
+from datetime import UTC, datetime
 
 from kato_balancing.verify.affinity import check_affinity
 from kato_balancing.verify.keep_alive import check_keep_alive
@@ -33,6 +34,7 @@ async def verify_async(
         server_header=chosen.server_header,
         ca_file=chosen.ca_file,
     )
+    began = datetime.now(UTC)
     results: list[CheckResult] = []
     for name in chosen.checks:
         if any(_unreachable(result) for result in results):
@@ -44,7 +46,7 @@ async def verify_async(
             results.append(await _run(name, target, chosen, progress))
         except SessionsRefusedError as error:
             results.append(_not_begun(name, str(error)))
-    return Report(url=target.base, checks=tuple(results))
+    return Report(url=target.base, began=began, checks=tuple(results))
 
 
 async def _run(

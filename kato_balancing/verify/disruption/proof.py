@@ -11,7 +11,7 @@ from kato_balancing.verify.disruption.events import DISRUPTIONS, Disruption
 from kato_balancing.verify.disruption.names import Cost, DisruptionName
 from kato_balancing.verify.explain import meaning
 from kato_balancing.verify.load import LoadError, SteadyLoad
-from kato_balancing.verify.load_report import FailedRequest, LoadReport, LostReport, Mark
+from kato_balancing.verify.load_report import FailedRequest, LoadReport, LostReport
 from kato_balancing.verify.progress import Progress
 from kato_balancing.verify.report import CheckResult, Verdict
 
@@ -36,16 +36,11 @@ class DisruptionFigures:
     requests: int
     failed: dict[str, int]
     """Failed requests by method; ``GET`` reads, everything else writes."""
-    kinds: dict[str, int]
-    """Failed requests by status code or exception."""
     acknowledged: int
     lost: int
     """Observations acknowledged, but not stored."""
     doubled: int
     """Observations stored more than once."""
-    servers: dict[str, int]
-    """Good answers by the replica that made them, as far as the balancer names it."""
-    events: tuple[Mark, ...]
 
 
 def prove(
@@ -95,7 +90,7 @@ def _one(disruption: Disruption, cluster: Cluster, load: SteadyLoad) -> CheckRes
     )
     messages = [*wrong, *([left] if left else [])]
     verdict = Verdict.BROKEN if wrong else Verdict.HOLDS
-    return CheckResult(disruption.name, verdict, figures, summary, tuple(messages))
+    return CheckResult(disruption.name, verdict, figures, summary, tuple(messages), load.traffic())
 
 
 def _figures(report: LoadReport, lost: LostReport) -> DisruptionFigures:
@@ -104,12 +99,9 @@ def _figures(report: LoadReport, lost: LostReport) -> DisruptionFigures:
         clients=report.clients,
         requests=report.requests,
         failed={label: method.failed for label, method in report.methods.items()},
-        kinds=dict(sorted(Counter(failure.kind for failure in report.failures).items())),
         acknowledged=lost.acknowledged,
         lost=len(lost.lost),
         doubled=len(lost.doubled),
-        servers=report.servers,
-        events=report.marks,
     )
 
 

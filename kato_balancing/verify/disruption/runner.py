@@ -59,7 +59,7 @@ def verify_in_cluster(
 
 
 def _with(report: Report, results: Sequence[CheckResult]) -> Report:
-    return Report(report.url, (*report.checks, *results))
+    return Report(report.url, report.began, (*report.checks, *results))
 
 
 def _not_begun(name: DisruptionName) -> CheckResult:

@@ -66,7 +66,7 @@ def test_a_failed_clean_up_is_told_and_changes_no_verdict(check):
 def test_unreachable_in_the_ways_that_happen(fault, figures, words):
     result, _ = run(CheckName.REACHABILITY, fault)
     assert result.verdict is Verdict.BROKEN
-    found = result.to_dict()["figures"]
+    found = result.record().figures
     assert (found["health"], found["exists"], found["create"]) == figures
     assert words in " ".join(result.messages)
 

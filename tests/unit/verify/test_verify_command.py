@@ -20,12 +20,12 @@ def test_json_of_a_sound_balancer(capsys):
     out, err = capsys.readouterr()
     assert err == ""
     report = json.loads(out)
-    assert list(report) == ["url", "holds", "checks"]
+    assert list(report) == ["format", "kind", "url", "began", "holds", "checks", "steps"]
     assert report["url"] == url
     assert report["holds"] is True
     assert [check["name"] for check in report["checks"]] == ["reachability", "affinity", "overlap"]
     for check in report["checks"]:
-        assert list(check) == ["name", "verdict", "figures", "messages"]
+        assert list(check) == ["name", "verdict", "summary", "figures", "messages", "traffic"]
         assert check["verdict"] == "holds"
     overlap = report["checks"][2]["figures"]
     assert (overlap["acknowledged"], overlap["lost"], overlap["doubled"]) == (40, 0, 0)

@@ -170,4 +170,4 @@ def test_unusable_values_are_refused(options):
 def test_percentiles_are_of_the_nearest_rank():
     assert latency_of([]) is None
     assert latency_of([0.5]) == Latency(0.5, 0.5, 0.5, 0.5)
-    assert latency_of([n / 100 for n in range(100, 0, -1)]) == Latency(0.5, 0.9, 0.99, 1.0)
+    assert latency_of([n / 100 for n in range(100, 0, -1)]) == Latency(0.5, 0.95, 0.99, 1.0)

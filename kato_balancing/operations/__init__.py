@@ -1,0 +1,1 @@
+"""Planned work on a deployed stack, one step after another, without a lost request."""

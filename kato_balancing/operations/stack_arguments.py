@@ -1,0 +1,60 @@
+"""Arguments of every command that works on a deployed stack, and its progress."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from kato_balancing.operations.stack import Stack, Tell
+
+
+def add_stack(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cwd``, ``--stack`` and ``--json``."""
+    parser.add_argument(
+        "--cwd", metavar="FOLDER", type=Path, default=Path(), help="the project's (default: .)"
+    )
+    parser.add_argument("--stack", metavar="NAME", help="default: the selected one")
+    parser.add_argument(
+        "--json", action="store_true", help="print the report as JSON instead of a table"
+    )
+
+
+def add_limit(parser: argparse.ArgumentParser, default: float) -> None:
+    """Add ``--limit``."""
+    parser.add_argument(
+        "--limit",
+        metavar="SECONDS",
+        type=_positive,
+        default=default,
+        help="that a replica may have something in flight (default: %(default)g)",
+    )
+
+
+def stack_of(arguments: argparse.Namespace) -> Stack:
+    """The stack that the arguments name; raises StackError."""
+    return Stack.select(arguments.cwd, arguments.stack)
+
+
+@contextmanager
+def progress() -> Iterator[Tell]:
+    """What happens now, on stderr: in one line that changes, or a line each without a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True)
+        return
+    with console.status("starting") as status:
+        yield lambda text: status.update(escape(text))
+
+
+def _positive(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        rule = f"{text!r} is not a positive number of seconds; use one such as 60"
+        raise argparse.ArgumentTypeError(rule)
+    return seconds
