@@ -27,7 +27,8 @@ p, .banner { overflow-wrap: anywhere; }
 p { margin: .4rem 0; max-width: 50rem; }
 .meta { color: var(--faint); }
 .banner { margin: 1.25rem 0; padding: .9rem 1.1rem; background: var(--soft);
-  border-left: 6px solid; border-radius: 4px; max-width: none; font-size: 1.15rem; font-weight: 600; }
+  border-left: 6px solid; border-radius: 4px; max-width: none; font-size: 1.15rem;
+  font-weight: 600; }
 .holds { color: var(--good); } .broken { color: var(--bad); } .undecided { color: var(--open); }
 .verdict { font-weight: 600; white-space: nowrap; }
 ul.messages { margin: .5rem 0; padding: .6rem 1rem .6rem 2rem; background: var(--soft);
@@ -43,7 +44,8 @@ th { font-weight: 600; }
 figure { margin: .75rem 0; }
 svg { display: block; width: 100%; height: auto; font: 12px system-ui, "DejaVu Sans", sans-serif; }
 svg:not(.timeline) { max-width: 45rem; }
-svg text { fill: var(--ink); paint-order: stroke; stroke: var(--paper); stroke-width: 3px; } svg .small { fill: var(--faint); font-size: 11px; }
+svg text { fill: var(--ink); paint-order: stroke; stroke: var(--paper); stroke-width: 3px; }
+svg .small { fill: var(--faint); font-size: 11px; }
 svg .paper { fill: none; }
 svg .fill-0 { fill: var(--first); } svg .line-0 { stroke: var(--faint); }
 svg .grid { stroke: var(--edge); } svg .axis { stroke: var(--faint); }
