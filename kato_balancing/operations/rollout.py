@@ -45,6 +45,8 @@ class PoolFigures:
     """Answers of 500 and above."""
     p95: float | None
     """Seconds that 95 % of the requests did not exceed; None without requests."""
+    p50: float | None = None
+    p99: float | None = None
 
     @property
     def error_percent(self) -> float:
@@ -107,6 +109,8 @@ class Step:
     """A share and what was seen of it."""
 
     share: float
+    at: float
+    """Seconds from the beginning of the rollout until the share applied."""
     seconds: float
     stable: PoolFigures
     canary: PoolFigures
@@ -157,10 +161,18 @@ class Rollout:
         undecided, which leaves it. Raises RolloutError before anything was changed, StackError
         when a deployment fails: the last share stays then."""
         canary = canary_of(self.stack)
+        began = self.clock()
+        now = float(canary.get("share", 0))
+        coming = self.plan.from_share(now)
+        if not coming:
+            raise RolloutError(
+                f"the canary has {now:g} % already, more than the last step; give larger steps, "
+                "or take it back first with --back"
+            )
         steps: list[Step] = []
-        for share in self.plan.from_share(float(canary.get("share", 0))):
+        for share in coming:
             self._deploy(share)
-            steps.append(self._watch(share))
+            steps.append(self._watch(share, began))
             last = steps[-1]
             self.tell(f"{share:g} %: {last.verdict}: {last.why}")
             if last.verdict is Verdict.WORSE:
@@ -221,7 +233,7 @@ class Rollout:
         self.stack.configure(settings)
         return begins
 
-    def _watch(self, share: float) -> Step:
+    def _watch(self, share: float, began: float) -> Step:
         started = self.clock()
         while True:
             self.sleep(min(_POLL_SECONDS, self.plan.hold))
@@ -229,7 +241,7 @@ class Rollout:
             stable, canary = self.figures.read(seconds)
             verdict, why = judge(stable, canary, self.plan.limits)
             if verdict is Verdict.WORSE or seconds >= self.plan.hold:
-                return Step(share, seconds, stable, canary, verdict, why)
+                return Step(share, started - began, seconds, stable, canary, verdict, why)
 
 
 def canary_of(stack: Deployed) -> Mapping[str, Any]:

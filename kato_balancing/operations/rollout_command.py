@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from kato_balancing.operations.rollout import (
     canary_of,
     described,
 )
+from kato_balancing.operations.rollout_document import document
 from kato_balancing.operations.rollout_figures import PrometheusFigures
 from kato_balancing.operations.stack import Stack, StackError
 
@@ -67,7 +68,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--back", action="store_true", help="only take the canary back to 0 %%")
     parser.add_argument("--dry-run", action="store_true", help="only show the plan")
-    parser.add_argument("--json", action="store_true", help="print the steps as JSON")
+    parser.add_argument(
+        "--json", action="store_true", help="print the run as JSON, for kato-lb report"
+    )
 
 
 def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -90,6 +93,7 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         if arguments.back:
             rollout.back()
             return HOLDS
+        began = datetime.now(UTC)
         steps = rollout.run()
         good = all(step.verdict is Verdict.GOOD for step in steps)
         if good and arguments.promote:
@@ -101,7 +105,8 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         console.print(f"kato-lb rollout: {error}\nThe last share stays; run it again to go on.")
         return DOES_NOT_HOLD
     if arguments.json:
-        sys.stdout.write(json.dumps({"steps": [asdict(step) for step in steps], "good": good}))
+        run = document(str(stack.outputs().get("url", "")), began, steps)
+        sys.stdout.write(json.dumps(run.to_dict()) + "\n")
     else:
         _show(steps, Console(highlight=False))
     return HOLDS if good else DOES_NOT_HOLD

@@ -1,5 +1,6 @@
 """Both pools' figures, from the Prometheus that watches the balancers."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -31,12 +32,16 @@ class PrometheusFigures:
         errors = self._ask(
             f'sum(increase(kato_lb_requests_total{{{servers},code=~"5.."}}[{window}]))'
         )
-        p95 = self._ask(
-            "histogram_quantile(0.95, sum by (le) "
+        p50, p95, p99 = (self._quantile(part, servers, window) for part in (0.5, 0.95, 0.99))
+        return PoolFigures(requests or 0.0, errors or 0.0, p95, p50, p99)
+
+    def _quantile(self, part: float, servers: str, window: str) -> float | None:
+        found = self._ask(
+            f"histogram_quantile({part:g}, sum by (le) "
             f"(rate(kato_lb_request_seconds_bucket{{{servers}}}[{window}])))"
         )
-        # NaN, the quantile of nothing, is unequal to itself.
-        return PoolFigures(requests or 0.0, errors or 0.0, p95 if p95 == p95 else None)  # noqa: PLR0124
+        # The quantile of nothing is NaN.
+        return None if found is None or math.isnan(found) else found
 
     def _ask(self, expression: str) -> float | None:
         try:

@@ -44,7 +44,8 @@ class Latency:
     p50: Seconds
     p95: Seconds
     p99: Seconds
-    max: Seconds
+    max: Seconds | None
+    """``None`` where the figures come from a histogram, which forgets the longest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pulumi_stack import PulumiStack
 from kato_balancing.verify.load import SteadyLoad
 
 SESSIONS = 2000
-SHARES = {"nginx": (5, 25, 50, 100, 0), "haproxy": (25, 100, 0)}
+SHARES = {"nginx": (5, 25, 50, 100, 0), "haproxy": (50, 0)}
 
 
 def _on_canary(found: dict[str, str]) -> set[str]:

@@ -186,6 +186,13 @@ def test_promoting_removes_the_canary_when_the_stable_version_runs_its_image() -
     assert stack.shares == [100, 0, None]
 
 
+def test_a_share_beyond_the_plan_is_refused() -> None:
+    rollout, _ = _rollout(_Stack({"image": "i", "share": 60}), GOOD, plan=Plan((5, 50)))
+
+    with pytest.raises(RolloutError, match="60 % already"):
+        rollout.run()
+
+
 def test_a_stack_without_a_canary_is_refused() -> None:
     rollout, _ = _rollout(_Stack({}), GOOD)
 
@@ -234,7 +241,9 @@ def _prometheus(values: Mapping[str, str]) -> PrometheusFigures:
 def test_the_pools_are_told_apart_by_their_servers() -> None:
     answers = {'code=~"5.."': "2", "quantile": "0.25", "increase": "40"}
 
-    assert _prometheus(answers).read(60) == (PoolFigures(40, 2, 0.25), PoolFigures(40, 2, 0.25))
+    pool = PoolFigures(40, 2, p95=0.25, p50=0.25, p99=0.25)
+
+    assert _prometheus(answers).read(60) == (pool, pool)
 
 
 def test_no_requests_have_no_latency() -> None:
