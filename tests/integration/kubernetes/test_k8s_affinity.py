@@ -49,7 +49,8 @@ def edge(facts: Facts) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def haproxy(new_stack: Callable[..., PulumiStack]) -> PulumiStack:
-    stack = new_stack("haproxy", proxy="haproxy")
+    # As docs/kubernetes.md advises for HAProxy on a busy node.
+    stack = new_stack("haproxy", proxy="haproxy", pauseSeconds=15)
     stack.up()
     return stack
 
