@@ -65,7 +65,9 @@ test: ## everything, on real parts: Pulumi, Docker, Kubernetes, nginx, HAProxy
 	@$(PYTHON) -m dev.toolchain test
 	@$(MAKE) --no-print-directory images lint
 	@$(WITH_TOOLS) $(PY) -m pytest --numprocesses auto tests/unit tests/components tests/policies
-	@$(WITH_TOOLS) $(PY) -m pytest tests/integration
+	@$(WITH_TOOLS) $(PY) -m pytest --durations 20 -m alone tests/integration
+	@$(WITH_TOOLS) $(PY) -m pytest --durations 40 -m 'not alone' tests/integration \
+		--verbose --numprocesses 2 --dist loadgroup
 
 bench: ## speed against plain programs, side by side in one run
 	@$(PYTHON) -m dev.toolchain test

@@ -49,6 +49,9 @@ _LEARNING_MARGIN_SECONDS = 2
 _SHORTEST_PAUSE_SECONDS = 10
 """The cluster's own parts need this long to learn that a pod goes."""
 
+_PAUSE_SECONDS = 15
+"""Longer than any balancer needs with the usual DNS, so that a busy node may be late."""
+
 _DNS_NAME = "kube-dns.kube-system.svc"
 """The name that nearly every distribution gives its DNS server, whichever program it is."""
 
@@ -106,7 +109,7 @@ class KatoK8sStackArgs(TypedDict):
     """KATO's own numbers."""
     pause_seconds: NotRequired[float]
     """Seconds that a replica goes on serving when it shall stop, until the last balancer knows.
-    Defaults to 10."""
+    Defaults to 15."""
     stop_seconds: NotRequired[float]
     """Seconds between SIGTERM and SIGKILL. Defaults to KATO's drain plus 15."""
     resources: NotRequired[ContainerResources]
@@ -241,9 +244,7 @@ class _Inputs(KatoInputs, StoreInputs):
     replicas: Replicas | None = None
     autoscaling: AutoscalingInputs | None = None
     canary: CanaryInputs | None = None
-    pause_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = (
-        _SHORTEST_PAUSE_SECONDS
-    )
+    pause_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = _PAUSE_SECONDS
     resources: Resources = Resources()
     rules: Mapping[str, Any] = {}
     balancer: _BalancerPods = _BalancerPods()
@@ -366,7 +367,12 @@ class _Inputs(KatoInputs, StoreInputs):
         if self.balancer.proxy == "nginx":
             default = f"{_DNS_NAME}.{self.dns.domain}"
             return {"address": address or default, "valid": ANSWER_SECONDS}
-        return {"address": address, "valid": ANSWER_SECONDS, "forget": ANSWER_SECONDS}
+        return {"address": address, "valid": ANSWER_SECONDS, "forget": self.forget_seconds}
+
+    @property
+    def forget_seconds(self) -> int:
+        """Seconds until the balancer leaves a pod whose name is gone from DNS."""
+        return ANSWER_SECONDS if self.balancer.proxy == "haproxy" else 0
 
     def configuration(self, name: str, namespace: str) -> str:
         """The balancer's file."""
@@ -414,15 +420,16 @@ def _problems(inputs: _Inputs) -> Iterator[tuple[str, str]]:
         )
     if "balancers" in inputs.rules.get("limits", {}):
         yield "rules.limits.balancers", "follows from balancer.replicas; remove it"
+    learning = ANSWER_SECONDS + inputs.forget_seconds
     shortest = max(
-        _SHORTEST_PAUSE_SECONDS, inputs.dns.ttl_seconds + ANSWER_SECONDS + _LEARNING_MARGIN_SECONDS
+        _SHORTEST_PAUSE_SECONDS, inputs.dns.ttl_seconds + learning + _LEARNING_MARGIN_SECONDS
     )
     if inputs.pause_seconds < shortest:
         yield (
             "pause_seconds",
             f"must be at least {shortest:g} (got {inputs.pause_seconds:g}): the DNS server keeps "
-            f"an answer for {inputs.dns.ttl_seconds} s and a balancer asks every "
-            f"{ANSWER_SECONDS} s; a replica that ends before they know loses requests",
+            f"an answer for {inputs.dns.ttl_seconds} s and a balancer takes {learning} s to ask "
+            "again and to leave the replica; one that ends before loses requests",
         )
     if inputs.kept and inputs.namespace is None:
         for name in inputs.kept:

@@ -37,6 +37,9 @@ def start() -> None:
     if _machine_restarted():
         steps.say("the machine has been restarted since; starting the cluster anew")
         remove()
+    if _abandoned():
+        steps.say(f"the cluster that was started from {owner()} has ended; starting it anew")
+        remove()
     if not layout.OWNER.exists():
         _refuse_other_node()
     with steps.step("starting Kubernetes"):
@@ -183,6 +186,11 @@ def _refuse_other_node() -> None:
 
 def _machine_restarted() -> bool:
     return layout.BOOT.exists() and layout.BOOT.read_text() != _boot()
+
+
+def _abandoned() -> bool:
+    """True when another clone's cluster has no process left: nobody will stop or mend it."""
+    return owner() not in (None, places.ROOT) and not any(states().values())
 
 
 def _boot() -> str:

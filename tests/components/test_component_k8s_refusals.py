@@ -44,6 +44,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"stop_seconds": 34.0}, "stop_seconds", "at least 35 s"),
     ({"pause_seconds": 5.0}, "pause_seconds", "at least 10"),
     ({"dns": {"ttl_seconds": 30}}, "pause_seconds", "at least 34"),
+    ({"pause_seconds": 10.0, "balancer": {"proxy": "haproxy"}}, "pause_seconds", "at least 11"),
     ({"resources": {"cpu": 0.0}}, "resources.cpu", "at least 0.01"),
     ({"resources": {"cpu": 2.0, "cpu_limit": 1.0}}, "resources.cpu_limit", "at least cpu, 2"),
     (

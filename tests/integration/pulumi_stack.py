@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -53,7 +54,11 @@ def must(argv: list[str], **options: Any) -> str:
 
 @dataclass
 class PulumiStack:
-    """One stack. Settings are written to its file; nothing of it is in the repository's folder."""
+    """One stack. Settings are written to its file; nothing of it is in the repository's folder.
+
+    The name gets an ending of its own: a run that was killed leaves containers and namespaces
+    behind, and the next run must not take them for its own.
+    """
 
     folder: Path
     name: str
@@ -62,6 +67,7 @@ class PulumiStack:
     """More variables for the CLI."""
 
     def __post_init__(self) -> None:
+        self.name = f"{self.name}-{secrets.token_hex(2)}"
         self.folder.mkdir(parents=True, exist_ok=True)
         for entry in PROGRAM:
             (self.folder / entry).symlink_to(ROOT / entry)

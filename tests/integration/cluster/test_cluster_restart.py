@@ -99,3 +99,17 @@ def test_a_cluster_whose_parts_were_all_killed_can_be_stopped(kubeconfig: Path) 
 
     assert node.left() == []
     assert lifecycle.ensure() == kubeconfig
+
+
+def test_an_ended_cluster_of_another_clone_is_started_anew(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    namespace = cluster.new_namespace(enforce="restricted")
+    _kill(*node.states())
+    layout.OWNER.write_text(f"{tmp_path}\n")
+
+    kubeconfig = lifecycle.ensure()
+
+    assert node.owner() == places.ROOT
+    anew = Cluster(kubeconfig, IMAGE)
+    assert namespace not in {item.metadata.name for item in anew.core.list_namespace().items}

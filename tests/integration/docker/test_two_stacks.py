@@ -19,5 +19,5 @@ def test_two_stacks_share_a_machine(new_stack: Callable[..., PulumiStack]) -> No
     second.destroy()
     assert second.containers() == []
     assert httpx.get(f"{urls[0]}/health").status_code == 200
-    leftovers = must(["docker", "network", "ls", "--filter", "name=kato-right", "-q"])
+    leftovers = must(["docker", "network", "ls", "--filter", f"name=kato-{second.name}", "-q"])
     assert leftovers == ""

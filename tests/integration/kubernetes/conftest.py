@@ -20,6 +20,9 @@ IMAGES = {
     "haproxyImage": "kato-lb/haproxy:3.2",
 }
 
+SHORTEST_PAUSE = 11
+"""Seconds, the least that HAProxy allows; nginx's is 10."""
+
 SMALL: dict[str, Any] = {
     **IMAGES,
     "platform": "kubernetes",
@@ -28,8 +31,9 @@ SMALL: dict[str, Any] = {
     "redis": {"memoryMegabytes": 64, "storageGigabytes": 1},
     "balancer": {"revealServers": True},
     "process": {"connectionLimit": 1000},
+    "pauseSeconds": SHORTEST_PAUSE,
 }
-"""A stack that fits several times on one small node."""
+"""A stack that fits several times on one small node; every replica stops as soon as it may."""
 
 
 @pytest.fixture(scope="session")
