@@ -33,10 +33,18 @@ http {{
 """
 
 _ASGI = """\
+import os
+import time
+
 HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"11")]
+
+WORK = float(os.environ["WORK_SECONDS"])
 
 async def app(scope, receive, send):
     if scope["type"] == "http":
+        end = time.thread_time() + WORK
+        while time.thread_time() < end:
+            pass
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         await send({"type": "http.response.body", "body": b'{"ok":true}'})
 """
@@ -65,13 +73,15 @@ def trivial(ports: Sequence[int], folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def uvicorn(ports: Sequence[int], folder: Path) -> Iterator[None]:
-    """A uvicorn process for every port, run as KATO runs it."""
+def uvicorn(ports: Sequence[int], folder: Path, work_seconds: float = 0) -> Iterator[None]:
+    """A uvicorn process for every port, run as KATO runs it; each request takes that much
+    processor time."""
     folder.mkdir(parents=True)
     (folder / "bench_app.py").write_text(_ASGI)
     with contextlib.ExitStack() as running:
         for port in ports:
             command = [
+                "env", f"WORK_SECONDS={work_seconds}",
                 "python3", "-m", "uvicorn", "bench_app:app", "--app-dir", "/c",
                 "--host", "127.0.0.1", "--port", str(port), "--no-access-log",
                 "--lifespan", "off", "--timeout-keep-alive", "5", "--limit-concurrency", "500",

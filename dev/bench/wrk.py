@@ -1,13 +1,11 @@
 """The load generator: ``wrk``, its requests and what it says."""
 
-import os
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.toolchain import steps
+from dev.toolchain import debian_packages
 
 CONNECTIONS = 64
 
@@ -34,18 +32,7 @@ class Load:
 
 def ensure() -> None:
     """Have wrk; on Debian as root it is installed. Raises SetupError with the cure."""
-    if shutil.which("wrk"):
-        return
-    cure = "install the package 'wrk' (Debian, Ubuntu, Fedora, Homebrew have it)"
-    if os.geteuid() != 0 or not Path("/etc/debian_version").exists():
-        raise steps.SetupError("the throughput bench needs wrk, which is not installed", cure)
-    apt = {"DEBIAN_FRONTEND": "noninteractive"}
-    with steps.step("installing wrk"):
-        steps.run(["apt-get", "update"], limit=300, cure=cure, log="apt-update", env=apt)
-        steps.run(
-            ["apt-get", "install", "-y", "--no-install-recommends", "wrk"],
-            limit=300, cure=cure, log="apt-wrk", env=apt,
-        )  # fmt: skip
+    debian_packages.ensure({"wrk": "wrk"}, user="the throughput bench")
 
 
 def run(port: int, script: Path, seconds: int) -> Load:

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from dev.cluster import layout
-from dev.toolchain import steps
+from dev.toolchain import debian_packages, steps
 
 _NEEDED = {
     "conntrack": "conntrack",
@@ -33,14 +33,8 @@ def ensure() -> None:
             f"these Debian packages' programs are missing: {', '.join(wanted)}",
             "install them, or give your own cluster with --kubeconfig",
         )
-    cure = f"run 'apt-get update && apt-get install {' '.join(wanted)}' by hand to see more"
-    apt = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    with steps.step(f"installing {', '.join(wanted)}"):
-        steps.run(["apt-get", "update"], limit=300, cure=cure, log="apt-update", env=apt)
-        steps.run(
-            ["apt-get", "install", "-y", "--no-install-recommends", *wanted],
-            limit=900, cure=cure, log="apt-cluster", env=apt,
-        )  # fmt: skip
+    # At run level 1, Debian starts none of their services.
+    debian_packages.install(wanted, {"RUNLEVEL": "1"})
 
 
 def missing() -> list[str]:

@@ -1,12 +1,11 @@
 """Builds local images: a Debian base from debootstrap, then one Dockerfile stage each."""
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
 from dev.images.catalogue import KATO_EXPORTER, KATO_STAND_IN, NAMESPACE, LocalImage
-from dev.toolchain import places, steps
+from dev.toolchain import debian_packages, places, steps
 
 _FOLDER = Path(__file__).resolve().parent
 _STAND_IN = places.ROOT / "dev" / "kato_stand_in"
@@ -94,7 +93,7 @@ def _base(release: str) -> str:
     name = f"{NAMESPACE}/base:{release}"
     if steps.output_of(["docker", "image", "inspect", "--format", "{{.Id}}", name]):
         return name
-    if os.geteuid() != 0 or not Path("/etc/debian_version").exists():
+    if not debian_packages.can_install():
         raise steps.SetupError(
             "no registry answers, and building images from packages needs root on Debian",
             "give the stack images that your Docker engine has or can pull, for example "
@@ -132,16 +131,8 @@ def _base(release: str) -> str:
 
 
 def _require_debootstrap() -> None:
-    if shutil.which("debootstrap"):
-        return
-    cure = "run 'apt-get update && apt-get install debootstrap' by hand to see more"
-    apt = {"DEBIAN_FRONTEND": "noninteractive"}
-    with steps.step("installing debootstrap"):
-        steps.run(["apt-get", "update"], limit=300, cure=cure, log="apt-update", env=apt)
-        steps.run(
-            ["apt-get", "install", "-y", "--no-install-recommends", *_DEBOOTSTRAP],
-            limit=300, cure=cure, log="apt-debootstrap", env=apt,
-        )  # fmt: skip
+    if not shutil.which("debootstrap"):
+        debian_packages.install(_DEBOOTSTRAP)
 
 
 def _mirror() -> str | None:

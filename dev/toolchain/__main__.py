@@ -5,8 +5,7 @@ import sys
 import time
 
 from dev.toolchain import (
-    browser,
-    dns_tools,
+    debian_packages,
     docker_engine,
     environment,
     providers,
@@ -14,6 +13,9 @@ from dev.toolchain import (
     python_env,
     steps,
 )
+
+_TEST_PROGRAMS = {"chromium": "chromium", "dig": "bind9-dnsutils"}
+"""Program → Debian package: the report is opened in a browser, the DNS server is asked."""
 
 
 def main() -> int:
@@ -47,8 +49,7 @@ def main() -> int:
         if what in ("up", "test"):
             docker_engine.ensure()
         if what == "test":
-            dns_tools.ensure()
-            browser.ensure()
+            debian_packages.ensure(_TEST_PROGRAMS, user="the tests")
     except steps.SetupError as error:
         return steps.fail(error)
     steps.say(f"ready ({time.monotonic() - started:.1f} s)")

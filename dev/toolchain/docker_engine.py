@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from dev.toolchain import places, steps
+from dev.toolchain import debian_packages, places, steps
 
 _START_LIMIT_SECONDS = 60
 _STOP_LIMIT_SECONDS = 60
@@ -68,14 +68,7 @@ def _install() -> None:
             "no Docker engine answers and this is not Debian",
             "install Docker for your system (https://docs.docker.com/engine/install)",
         )
-    cure = "run 'apt-get update && apt-get install docker.io' by hand to see more"
-    apt = {"DEBIAN_FRONTEND": "noninteractive"}
-    with steps.step("installing docker.io"):
-        steps.run(["apt-get", "update"], limit=300, cure=cure, log="apt-update", env=apt)
-        steps.run(
-            ["apt-get", "install", "-y", "--no-install-recommends", "docker.io", "iptables"],
-            limit=900, cure=cure, log="apt-docker", env=apt,
-        )  # fmt: skip
+    debian_packages.install(["docker.io", "iptables"])
 
 
 def _start() -> None:
