@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 from xml.etree.ElementTree import Element
 
-from kato_balancing.report.markup import Attributes, element
+from kato_balancing.report.markup import Attributes, Node, element
 
 _WIDTH, _MARGIN, _LABELS = 720, 24, 170
 _BAR, _GAP, _TOP = 16, 12, 64
@@ -15,7 +15,7 @@ _COLOURS: Final = ("#3b6ea8", "#d9822b")
 _LONGEST_LABEL: Final = 22
 
 
-def bar_chart(title: str, series: Mapping[str, Mapping[str, int]]) -> Element:
+def bar_chart(title: str, series: Mapping[str, Mapping[str, float]]) -> Element:
     """Bars for every name, one of each series, with the series' mean as a dashed line.
 
     One or two series.
@@ -45,7 +45,7 @@ def bar_chart(title: str, series: Mapping[str, Mapping[str, int]]) -> Element:
     )
 
 
-def _scale(longest: int) -> float:
+def _scale(longest: float) -> float:
     return (_WIDTH - _LABELS - 3 * _MARGIN) / longest
 
 
@@ -58,24 +58,26 @@ def _legend(names: list[str]) -> Iterator[Element]:
 
 
 def _bars(
-    names: list[str], series: Mapping[str, Mapping[str, int]], longest: int, row: int
+    names: list[str], series: Mapping[str, Mapping[str, float]], longest: float, row: int
 ) -> Iterator[Element]:
     scale = _scale(longest)
     for place, name in enumerate(names):
         top = _TOP + place * row
         middle = top + _BAR * len(series) / 2 + 4
         label: Attributes = {"x": _LABELS - 8, "y": middle, "text-anchor": "end"}
-        yield element("text", label, _short(name))
+        yield element("text", label, *_label(name))
         for index, values in enumerate(series.values()):
             y = top + index * _BAR
             value = values.get(name, 0)
             length = value * scale
             shape = {"x": _LABELS, "y": y, "width": length, "height": _BAR - 2}
             yield element("rect", {**shape, **_fill(index)})
-            yield element("text", {"x": _LABELS + length + 5, "y": y + 11}, f"{value:,}")
+            yield element("text", {"x": _LABELS + length + 5, "y": y + 11}, f"{round(value, 1):,}")
 
 
-def _means(series: Mapping[str, Mapping[str, int]], longest: int, height: int) -> Iterator[Element]:
+def _means(
+    series: Mapping[str, Mapping[str, float]], longest: float, height: int
+) -> Iterator[Element]:
     for index, values in enumerate(series.values()):
         mean = sum(values.values()) / len(values) if values else 0
         x = _LABELS + mean * _scale(longest)
@@ -97,5 +99,10 @@ def _fill(index: int) -> dict[str, str]:
     return {"fill": _COLOURS[index], "class": f"fill-{index}"}
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_LABEL else name[: _LONGEST_LABEL - 1] + "…"
+def _label(name: str) -> Iterator[Node]:
+    """A name that is too long is cut, and shown whole where the pointer rests on it."""
+    if len(name) <= _LONGEST_LABEL:
+        yield name
+    else:
+        yield element("title", {}, name)
+        yield name[: _LONGEST_LABEL - 1] + "…"

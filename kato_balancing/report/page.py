@@ -1,11 +1,11 @@
-"""A run's document as one HTML page that needs nothing else: no network, no script."""
+"""The page of a proof or a rollout: its verdict, its steps, check after check."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
 from xml.etree.ElementTree import Element
 
 from kato_balancing.report.bars import bar_chart
-from kato_balancing.report.markup import as_html, element
+from kato_balancing.report.markup import element
 from kato_balancing.report.run_document import (
     Check,
     Kind,
@@ -16,7 +16,7 @@ from kato_balancing.report.run_document import (
     Traffic,
     Verdict,
 )
-from kato_balancing.report.style import STYLE
+from kato_balancing.report.sheet import sheet
 from kato_balancing.report.tables import Cell, figures, table
 from kato_balancing.report.timeline import PERCENTILES, milliseconds, timeline
 
@@ -31,35 +31,13 @@ _WORDS: Final = {
     Verdict.BROKEN: "✗ does not hold",
     Verdict.UNDECIDED: "? not decided",
 }
-_NO_REQUEST_LEAVES: Final = "default-src 'none'; style-src 'unsafe-inline'"
-"""The browser's own word on it, whatever a name in the document tries."""
 
 
 def page(run: Run) -> str:
     """The page's text: the verdict, a rollout's steps, then check after check."""
     title = f"{_SUBJECTS[run.kind]} {run.url}"
-    policy = {"http-equiv": "Content-Security-Policy", "content": _NO_REQUEST_LEAVES}
-    head = element(
-        "head",
-        {},
-        element("meta", {"charset": "utf-8"}),
-        element("meta", policy),
-        element("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
-        element("title", {}, title),
-        element("style", {}, STYLE),
-    )
-    body = element(
-        "body",
-        {},
-        element(
-            "main",
-            {},
-            *_verdict(run, title),
-            *_steps(run.steps),
-            *(_check(number, check) for number, check in enumerate(run.checks)),
-        ),
-    )
-    return as_html(element("html", {"lang": "en"}, head, body))
+    checks = (_check(number, check) for number, check in enumerate(run.checks))
+    return sheet(title, *_verdict(run, title), *_steps(run.steps), *checks)
 
 
 def _verdict(run: Run, title: str) -> Iterator[Element]:

@@ -12,13 +12,14 @@ from typing import Annotated, Any, ClassVar, Final, Self
 from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from kato_balancing.problems import InvalidInput, Problem, from_validation
+from kato_balancing.report.json_limits import beyond_limits
 
 FORMAT: Final = "kato-lb-run/1"
 """The number changes when a reader of the old documents would misread a new one."""
 
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
-Interval = Annotated[float, Field(gt=0)]
+Interval = Annotated[float, Field(ge=0.001)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
@@ -174,7 +175,7 @@ class Run:
 
     def to_dict(self) -> dict[str, Any]:
         """The document as JSON types; the order of the keys never changes."""
-        fields = {**asdict(self), "began": self.began.isoformat(timespec="seconds")}
+        fields = {**asdict(self), "began": self.began.isoformat()}
         checks, steps = fields.pop("checks"), fields.pop("steps")
         return {"format": FORMAT, **fields, "holds": self.holds, "checks": checks, "steps": steps}
 
@@ -189,10 +190,14 @@ class Run:
             raise _refused("format", "is missing: this is not the document of a run")
         fields = dict(document)
         if fields.pop("format") != FORMAT:
-            raise _refused("format", f"must be {FORMAT}, not {document['format']!r}")
-        if "holds" not in fields:
-            raise _refused("holds", "is required")
+            raise _refused("format", f"must be {FORMAT}, not {_brief(document['format'])}")
+        for name in ("holds", "steps"):
+            if name not in fields:
+                raise _refused(name, "is required")
         holds = fields.pop("holds")
+        beyond = list(beyond_limits(fields))
+        if beyond:
+            raise InvalidInput([*beyond[:-1], _with_cure(beyond[-1])])
         try:
             # As JSON text: strict about numbers and texts, but a list may become a tuple.
             run = TypeAdapter(cls).validate_json(json.dumps(fields))
@@ -204,13 +209,20 @@ class Run:
         if not run.checks:
             raise _refused("checks", "must have at least one check")
         if holds is not run.holds:
-            raise _refused("holds", f"is {holds!r}, but the checks' verdicts say {run.holds!r}")
+            raise _refused(
+                "holds", f"is {_brief(holds)}, but the checks' verdicts say {run.holds!r}"
+            )
         if run.steps and run.kind is not Kind.ROLLOUT:
             raise _refused("steps", f"only a rollout has steps, and this is a {run.kind} run")
         return run
 
 
 _CURE: Final = "write it again, with --json of this kato-lb"
+
+
+def _brief(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _refused(path: str, rule: str) -> InvalidInput:

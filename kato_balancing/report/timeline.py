@@ -27,7 +27,7 @@ def timeline(title: str, traffic: Traffic) -> Element:
     """
     highest = max((s.latency.p99 for s in traffic.series if s.latency is not None), default=0.0)
     most_failed = max((one.failed for one in traffic.series), default=0)
-    last = traffic.series[-1].at + traffic.interval if traffic.series else traffic.interval
+    last = max((one.at for one in traffic.series), default=0.0) + traffic.interval
     end = max(traffic.seconds, last, *(mark.at for mark in traffic.marks))
     across = _Across(end, traffic.interval)
     frame = {"viewBox": f"0 0 {_WIDTH} {_HEIGHT}", "role": "img", "class": "timeline"}
@@ -47,8 +47,11 @@ def timeline(title: str, traffic: Traffic) -> Element:
 
 
 def ticks(highest: float, wanted: int = _TICKS) -> list[float]:
-    """Round values from 0 to at least ``highest``, about ``wanted`` steps of 1, 2 or 5."""
-    if highest <= 0:
+    """Round values from 0 to at least ``highest``, about ``wanted`` steps of 1, 2 or 5.
+
+    0 and 1 when ``highest`` is below a microsecond: nothing that is measured here is.
+    """
+    if highest < 1e-6:
         return [0.0, 1.0]
     rough = highest / wanted
     power = 10.0 ** math.floor(math.log10(rough))
