@@ -19,8 +19,19 @@ from .geo_dns_args import (
     DnsRegion,
     split,
 )
-from .kubernetes.geo_dns import TIER, DnsTier, dns_tier
+from .inputs import attributed
+from .kubernetes.geo_dns import (
+    TIER,
+    DnsNetwork,
+    DnsNetworkInputs,
+    DnsService,
+    DnsServiceInputs,
+    DnsTier,
+    addresses,
+    dns_tier,
+)
 from .kubernetes.labels import Labels
+from .kubernetes.object_names import require_name
 
 
 class AnsweredBy(StrEnum):
@@ -66,8 +77,16 @@ class GeoDnsOnKubernetesArgs(TypedDict):
     """Image of PowerDNS Authoritative 4.7 or newer. Defaults to powerdns/pdns-auth-50:5.0.0."""
     replicas: NotRequired[int]
     """DNS servers, at least 2. Defaults to 2."""
+    service: NotRequired[DnsService]
+    """How resolvers reach the servers."""
+    network: NotRequired[DnsNetwork]
+    """Who may talk to the servers."""
     labels: NotRequired[Mapping[str, str]]
     """Labels on every object and pod."""
+
+
+_OF_SERVERS = ("image", "replicas", "service", "network")
+"""Inputs that only servers of this component's own have."""
 
 
 class _Inputs(Frozen):
@@ -76,6 +95,8 @@ class _Inputs(Frozen):
     ingress: ServerName | None = None
     image: ImageReference = IMAGE
     replicas: Annotated[int, Field(ge=2, le=20)] = 2
+    service: DnsServiceInputs = DnsServiceInputs()
+    network: DnsNetworkInputs = DnsNetworkInputs()
     labels: Mapping[str, str] = {}
 
     @model_validator(mode="after")
@@ -85,6 +106,16 @@ class _Inputs(Frozen):
             raise refused_at("GeoDnsOnKubernetes", [(("ingress",), rule)])
         return self
 
+    @model_validator(mode="after")
+    def _servers_for_powerdns(self) -> Self:
+        if self.answered_by is not AnsweredBy.POWERDNS:
+            rule = f"has no effect with answered_by {self.answered_by}: no server of this component"
+            given = [name for name in _OF_SERVERS if name in self.model_fields_set]
+            if given:
+                found = [((name,), f"{rule} answers; remove it") for name in given]
+                raise refused_at("GeoDnsOnKubernetes", found)
+        return self
+
 
 class GeoDnsOnKubernetes(pulumi.ComponentResource):
     """Answers by region from a cluster: PowerDNS as a Deployment behind a Service for UDP and TCP,
@@ -92,6 +123,9 @@ class GeoDnsOnKubernetes(pulumi.ComponentResource):
 
     name: pulumi.Output[str]
     """The name that clients look up."""
+    addresses: pulumi.Output[list[str]]
+    """Where the servers are asked at port 53, for the parent zone's delegation: addresses, or
+    names where the provider gives those. Empty with EXTERNAL_DNS and K8GB."""
 
     def __init__(
         self,
@@ -99,21 +133,31 @@ class GeoDnsOnKubernetes(pulumi.ComponentResource):
         args: GeoDnsOnKubernetesArgs,
         opts: Optional[pulumi.ResourceOptions] = None,
     ) -> None:
+        attributed("", lambda: require_name(name))
         dns, inputs = check(args)
         super().__init__("kato:index:GeoDnsOnKubernetes", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         labels = Labels(name, inputs.labels)
         if inputs.answered_by is AnsweredBy.POWERDNS:
-            dns_tier(
-                DnsTier(name=name, dns=dns, image=inputs.image, replicas=inputs.replicas),
+            service = dns_tier(
+                DnsTier(
+                    name=name,
+                    dns=dns,
+                    image=inputs.image,
+                    replicas=inputs.replicas,
+                    service=inputs.service,
+                    network=inputs.network,
+                ),
                 labels=labels,
                 namespace=inputs.namespace,
                 child=child,
             )
+            self.addresses = addresses(service, inputs.service)
         else:
             _object(name, dns, inputs, labels, child)
+            self.addresses = pulumi.Output.from_input([])
         self.name = pulumi.Output.from_input(dns.name)
-        self.register_outputs({"name": self.name})
+        self.register_outputs({"name": self.name, "addresses": self.addresses})
 
 
 def check(args: GeoDnsOnKubernetesArgs) -> tuple[GeoDns, _Inputs]:

@@ -1,7 +1,6 @@
 """KatoK8sStack: everything that KATO needs on Kubernetes, with every session on one process."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, NotRequired, Optional, Self, TypedDict
 
@@ -9,11 +8,12 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pydantic import Field, model_validator
 
-from kato_balancing import images, targets
+from kato_balancing import images, targets, urls
 from kato_balancing.fields import Affinity, Frozen, Host, ImageReference, ServerName, refused_at
 from kato_balancing.model import Balancer, Cookie
 from kato_balancing.monitoring.exporter.server_names import NamedServer
 from kato_balancing.problems import Problem
+from kato_balancing.regions import Region, RegionAnswer
 
 from . import log_exporter
 from .balancer_programs import CERTIFICATE, CURRENT, KEY, PROGRAMS, Program
@@ -25,7 +25,14 @@ from .kubernetes import kato_tier as replicas
 from .kubernetes.autoscaling import Autoscaling, AutoscalingInputs, autoscaler
 from .kubernetes.canary import TIER as CANARY
 from .kubernetes.canary import CanaryInputs, ClusterCanary, canary_name, canary_tier
-from .kubernetes.exposure import ClusterExposure, ExposureInputs, Kind, expose, needs_secure_cookie
+from .kubernetes.exposure import (
+    ClusterExposure,
+    ExposureInputs,
+    Kind,
+    assigned_addresses,
+    expose,
+    needs_secure_cookie,
+)
 from .kubernetes.labels import Labels
 from .kubernetes.monitoring import ClusterMonitoring, LogExporter, MonitoringInputs, monitors
 from .kubernetes.network_policies import (
@@ -35,6 +42,7 @@ from .kubernetes.network_policies import (
     managed_ports,
     network_policies,
 )
+from .kubernetes.object_names import require_name
 from .kubernetes.resources import ContainerResources, Resources
 from .kubernetes.stores import ClusterClickHouse, ClusterQdrant, ClusterRedis, StoreInputs, stores
 from .process_args import KatoProcessSettings
@@ -393,7 +401,7 @@ def has_balancer(rules: Mapping[str, Any]) -> bool:
 def check(args: KatoK8sStackArgs, name: str) -> _Inputs:
     """The inputs of a stack of this name with every default; raises InputPropertiesError when one
     is refused; creates nothing."""
-    attributed("", lambda: _require_name(name))
+    attributed("", lambda: require_name(name))
     inputs = checked(_Inputs, args)
     problems = [Problem(path, rule) for path, rule in _problems(inputs)]
     if problems:
@@ -401,15 +409,6 @@ def check(args: KatoK8sStackArgs, name: str) -> _Inputs:
     if inputs.has_balancer:
         inputs.configuration(name, _ANY_NAMESPACE)
     return inputs
-
-
-def _require_name(name: str) -> None:
-    # "-redis-settings-" with a random ending has to fit into 63 characters.
-    if not re.fullmatch(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", name):
-        raise ValueError(
-            f"{name!r} can't be the component's name: objects are named after it; use 1 to 40 "
-            "lower-case letters, digits and inner hyphens, a letter first"
-        )
 
 
 def _problems(inputs: _Inputs) -> Iterator[tuple[str, str]]:
@@ -512,14 +511,28 @@ def _namespace(name: str, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
 def _ways(inputs: _Inputs) -> Ways:
     listener = inputs.model.listener
     return Ways(
-        replicas=(replicas.TIER, *([CANARY] if inputs.canary else [])),
+        replicas=tuple(_replica_tiers("", inputs).values()),
         front=inputs.front,
         front_port=listener.port if inputs.has_balancer else replicas.PORT,
         private_port=listener.private_port if inputs.has_balancer else None,
         figures_ports=_figures_ports(inputs),
         managed=managed_ports(inputs),
         outside_ports=inputs.outside_ports(),
+        region_ports=_region_ports(inputs.model.region),
     )
+
+
+def _replica_tiers(name: str, inputs: _Inputs) -> dict[str, str]:
+    """Workload of the stack of this name → tier of its pods, for everything that runs KATO."""
+    stable = {name: replicas.TIER}
+    return stable if inputs.canary is None else {**stable, canary_name(name): CANARY}
+
+
+def _region_ports(region: Region | None) -> list[int]:
+    """Ports of the regions that the balancer itself sends requests to."""
+    if region is None or region.answer is not RegionAnswer.PROXY:
+        return []
+    return sorted({urls.port(url) for url in region.others.values()})
 
 
 def _figures_ports(inputs: _Inputs) -> dict[str, list[int]]:
@@ -539,6 +552,7 @@ def _exporter(name: str, inputs: _Inputs, where: Mapping[str, Any]) -> LogExport
             proxy=proxy,
             balancer_tier=balancers.TIER,
             balancer_private_port=balancers.PRIVATE,
+            replica_tiers=_replica_tiers(name, inputs),
             **where,
         )
     return LogExporter(
@@ -593,13 +607,6 @@ def _url(name: str, inputs: _Inputs, namespace: str, status: Any) -> str:
         return f"{exposure.scheme}://{exposure.host}"
     host = f"{name}.{namespace}.svc.{inputs.dns.domain}"
     if exposure.kind is Kind.LOAD_BALANCER:
-        host = _address(status) or host
+        host = next(iter(assigned_addresses(status)), host)
     scheme, usual = ("https", 443) if inputs.tls is not None else ("http", 80)
     return f"{scheme}://{host}" + ("" if inputs.port == usual else f":{inputs.port}")
-
-
-def _address(status: Any) -> str | None:
-    """What the load balancer answers to, once it is known."""
-    balancer = getattr(status, "load_balancer", None)
-    found: Sequence[Any] = getattr(balancer, "ingress", None) or []
-    return next((one.hostname or one.ip for one in found), None)

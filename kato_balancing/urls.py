@@ -68,10 +68,15 @@ def authority(url: str) -> str:
     return urlsplit(url).netloc
 
 
+def port(url: str) -> int:
+    """The port, the scheme's own where none is given."""
+    parts = urlsplit(url)
+    return parts.port or DEFAULT_PORTS[parts.scheme]
+
+
 def endpoint(url: str) -> str:
     """Host and port, the scheme's own where none is given."""
-    parts = urlsplit(url)
-    return f"{bracketed(host(url))}:{parts.port or DEFAULT_PORTS[parts.scheme]}"
+    return f"{bracketed(host(url))}:{port(url)}"
 
 
 def is_named(url: str) -> bool:

@@ -1,6 +1,6 @@
 """How clients outside the stack reach it: a Service, an Ingress or a Gateway's route."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, NotRequired, Self, TypedDict
 
@@ -316,3 +316,10 @@ def _route(name: str, exposure: ExposureInputs, port: int, cookie: Cookie | None
         if cookie.max_age is not None:
             rule["sessionPersistence"]["absoluteTimeout"] = f"{round(cookie.max_age)}s"
     return {"parentRefs": [parent], "hostnames": [exposure.host], "rules": [rule]}
+
+
+def assigned_addresses(status: Any) -> list[str]:
+    """What the load balancer of a Service with this status answers to; empty until it is known."""
+    balancer = getattr(status, "load_balancer", None)
+    found: Sequence[Any] = getattr(balancer, "ingress", None) or []
+    return [one.hostname or one.ip for one in found]

@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+NAME = "app.kubernetes.io/name"
 INSTANCE = "app.kubernetes.io/instance"
+COMPONENT = "app.kubernetes.io/component"
+
+PRODUCT = "kato"
+"""Every object's name label, whatever the stack."""
 
 
 @dataclass(frozen=True)
@@ -20,15 +25,11 @@ class Labels:
 
     def select(self, tier: str) -> dict[str, str]:
         """What selects the tier's pods."""
-        return {
-            "app.kubernetes.io/name": "kato",
-            INSTANCE: self.instance,
-            "app.kubernetes.io/component": tier,
-        }
+        return {**self.select_all(), COMPONENT: tier}
 
     def select_all(self) -> dict[str, str]:
         """What selects the pods of every tier."""
-        return {"app.kubernetes.io/name": "kato", INSTANCE: self.instance}
+        return {NAME: PRODUCT, INSTANCE: self.instance}
 
     def of(self, tier: str) -> dict[str, str]:
         """All labels of the tier's objects."""

@@ -115,11 +115,13 @@ def monitors(
     proxy: str,
     balancer_tier: str,
     balancer_private_port: str,
+    replica_tiers: Mapping[str, str],
     labels: Labels,
     namespace: pulumi.Input[str],
     child: pulumi.ResourceOptions,
 ) -> None:
-    """Declare what the Prometheus operator scrapes and which rules it loads."""
+    """Declare what the Prometheus operator scrapes and which rules it loads. ``replica_tiers``:
+    name of the workload → tier of its pods, for everything that runs KATO."""
     where: Any = {"labels": labels, "namespace": namespace, "child": child}
     balancer = [_endpoint(PORT_NAME, log_exporter.METRICS_PATH, EXPORTER_JOB)]
     if proxy == "haproxy":
@@ -129,7 +131,8 @@ def monitors(
     replica["relabelings"].append(
         {"sourceLabels": ["__meta_kubernetes_pod_name"], "targetLabel": "server"}
     )
-    _pod_monitor(f"{name}-replicas", kato_tier.TIER, [replica], **where)
+    for workload, tier in replica_tiers.items():
+        _pod_monitor(f"{workload}-replicas", tier, [replica], **where)
     _object(f"{name}-rules", "PrometheusRule", balancer_tier, {"groups": rules.groups()}, **where)
 
 

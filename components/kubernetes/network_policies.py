@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from kato_balancing import kato
 from kato_balancing.fields import Frozen, ListOf, ServerName
@@ -13,11 +12,9 @@ from kato_balancing.fields import Frozen, ListOf, ServerName
 from . import stores
 from .kato_tier import TIER as KATO
 from .labels import Labels
-from .pods import metadata
+from .policy_rules import Peers, Policies, namespace_peer, received_from, sent_to
 
 _DNS_PORT = 53
-_NAMESPACE_NAME = "kubernetes.io/metadata.name"
-"""Label that every namespace has: its name."""
 
 
 class NetworkSettings(TypedDict):
@@ -57,9 +54,8 @@ class Ways:
     """Stores in the cluster: tier → ports."""
     outside_ports: Sequence[int | None]
     """Ports of stores elsewhere; None stands for one that is not known."""
-
-
-_Peers = Sequence[k8s.networking.v1.NetworkPolicyPeerArgs]
+    region_ports: Sequence[int] = ()
+    """Ports at which the balancer itself asks other regions."""
 
 
 def managed_ports(inputs: stores.StoreInputs) -> dict[str, Sequence[int]]:
@@ -84,110 +80,47 @@ def network_policies(
     child: pulumi.ResourceOptions,
 ) -> None:
     """Declare the policies: one that refuses everything, then one for each tier."""
-    declare = _Declaration(name, labels, namespace, child)
-    declare.policy("default-deny", None)
-    declare.policy(
+    declare = Policies(name, labels, namespace, child)
+    declare.refuse_everything()
+    declare.allow(
         "dns",
         None,
         # Wherever the cluster's DNS runs: as pods, or on the node.
-        egress=[_to(None, [_DNS_PORT], protocols=("UDP", "TCP"))],
+        egress=[sent_to(None, [_DNS_PORT], protocols=("UDP", "TCP"))],
     )
-    front_rules = [_from(_clients(inputs), [ways.front_port])]
-    monitoring = [_namespace(inputs.monitoring_namespace)]
+    front_rules = [received_from(_clients(inputs), [ways.front_port])]
+    monitoring = [namespace_peer(inputs.monitoring_namespace)]
     if ways.private_port is not None:
         figures = [ways.private_port, *ways.figures_ports.get(ways.front, ())]
-        front_rules.append(_from(monitoring, figures))
+        front_rules.append(received_from(monitoring, figures))
     kato_egress = [
-        *(_to([declare.pods(tier)], ports) for tier, ports in ways.managed.items()),
-        *(_to(None, [] if port is None else [port]) for port in ways.outside_ports),
+        *(sent_to([declare.pods(tier)], ports) for tier, ports in ways.managed.items()),
+        *(sent_to(None, [] if port is None else [port]) for port in ways.outside_ports),
     ]
     if ways.front == KATO:
-        declare.policy(KATO, KATO, ingress=front_rules, egress=kato_egress)
+        declare.allow(KATO, KATO, ingress=front_rules, egress=kato_egress)
     else:
-        to_kato = [_to([declare.pods(tier) for tier in ways.replicas], [kato.PORT])]
-        from_front = [_from([declare.pods(ways.front)], [kato.PORT])]
+        onward = [sent_to([declare.pods(tier) for tier in ways.replicas], [kato.PORT])]
+        if ways.region_ports:
+            onward.append(sent_to(None, ways.region_ports))
+        from_front = [received_from([declare.pods(ways.front)], [kato.PORT])]
         if KATO in ways.figures_ports:
-            from_front.append(_from(monitoring, ways.figures_ports[KATO]))
-        declare.policy(ways.front, ways.front, ingress=front_rules, egress=to_kato)
+            from_front.append(received_from(monitoring, ways.figures_ports[KATO]))
+        declare.allow(ways.front, ways.front, ingress=front_rules, egress=onward)
         for tier in ways.replicas:
-            declare.policy(tier, tier, ingress=from_front, egress=kato_egress)
+            declare.allow(tier, tier, ingress=from_front, egress=kato_egress)
     for tier, ports in ways.managed.items():
         users = [declare.pods(replica) for replica in ways.replicas]
         if tier == stores.CLICKHOUSE:
             users.append(declare.pods(stores.SCHEMA))
-        declare.policy(tier, tier, ingress=[_from(users, ports)])
+        declare.allow(tier, tier, ingress=[received_from(users, ports)])
     if stores.CLICKHOUSE in ways.managed or stores.CLICKHOUSE_NATIVE_PORT in ways.outside_ports:
         inside = stores.CLICKHOUSE in ways.managed
         peers = [declare.pods(stores.CLICKHOUSE)] if inside else None
-        declare.policy(
-            stores.SCHEMA, stores.SCHEMA, egress=[_to(peers, [stores.CLICKHOUSE_NATIVE_PORT])]
+        declare.allow(
+            stores.SCHEMA, stores.SCHEMA, egress=[sent_to(peers, [stores.CLICKHOUSE_NATIVE_PORT])]
         )
 
 
-@dataclass(frozen=True)
-class _Declaration:
-    name: str
-    labels: Labels
-    namespace: pulumi.Input[str]
-    child: pulumi.ResourceOptions
-
-    def pods(self, tier: str) -> k8s.networking.v1.NetworkPolicyPeerArgs:
-        return k8s.networking.v1.NetworkPolicyPeerArgs(pod_selector=self._selector(tier))
-
-    def policy(
-        self,
-        ending: str,
-        tier: str | None,
-        *,
-        ingress: Sequence[k8s.networking.v1.NetworkPolicyIngressRuleArgs] | None = None,
-        egress: Sequence[k8s.networking.v1.NetworkPolicyEgressRuleArgs] | None = None,
-    ) -> None:
-        """``tier`` None: the pods of every tier. No rules for either direction: both refused."""
-        kinds = {"Ingress": ingress, "Egress": egress}
-        k8s.networking.v1.NetworkPolicy(
-            f"{self.name}-{ending}",
-            metadata=metadata(
-                self.labels, tier or "network", self.namespace, f"{self.name}-{ending}"
-            ),
-            spec=k8s.networking.v1.NetworkPolicySpecArgs(
-                pod_selector=self._selector(tier),
-                policy_types=[kind for kind, rules in kinds.items() if rules is not None]
-                or list(kinds),
-                ingress=list(ingress) if ingress is not None else None,
-                egress=list(egress) if egress is not None else None,
-            ),
-            opts=self.child,
-        )
-
-    def _selector(self, tier: str | None) -> k8s.meta.v1.LabelSelectorArgs:
-        chosen = self.labels.select_all() if tier is None else self.labels.select(tier)
-        return k8s.meta.v1.LabelSelectorArgs(match_labels=chosen)
-
-
-def _clients(inputs: NetworkInputs) -> _Peers | None:
-    return [_namespace(name) for name in inputs.client_namespaces] or None
-
-
-def _namespace(name: str) -> k8s.networking.v1.NetworkPolicyPeerArgs:
-    selector = k8s.meta.v1.LabelSelectorArgs(match_labels={_NAMESPACE_NAME: name})
-    return k8s.networking.v1.NetworkPolicyPeerArgs(namespace_selector=selector)
-
-
-def _from(
-    peers: _Peers | None, ports: Sequence[int]
-) -> k8s.networking.v1.NetworkPolicyIngressRuleArgs:
-    return k8s.networking.v1.NetworkPolicyIngressRuleArgs(from_=peers, ports=_ports(ports))
-
-
-def _to(
-    peers: _Peers | None, ports: Sequence[int], protocols: Sequence[str] = ("TCP",)
-) -> k8s.networking.v1.NetworkPolicyEgressRuleArgs:
-    return k8s.networking.v1.NetworkPolicyEgressRuleArgs(to=peers, ports=_ports(ports, protocols))
-
-
-def _ports(ports: Sequence[int], protocols: Sequence[str] = ("TCP",)) -> Any:
-    return [
-        k8s.networking.v1.NetworkPolicyPortArgs(port=port, protocol=protocol)
-        for port in ports
-        for protocol in protocols
-    ] or None
+def _clients(inputs: NetworkInputs) -> Peers | None:
+    return [namespace_peer(name) for name in inputs.client_namespaces] or None

@@ -21,7 +21,7 @@ from kato_balancing.fields import (
 )
 from kato_balancing.hosts import is_address
 from kato_balancing.problems import InvalidInput, from_validation
-from kato_balancing.urls import PageUrl
+from kato_balancing.urls import PageUrl, port
 
 MOST_NETWORKS = 2000
 """A record holds 65,535 bytes, and every query walks the networks."""
@@ -153,6 +153,11 @@ class GeoDns(Frozen):
     def name(self) -> str:
         """The name that clients look up."""
         return self.zone if self.record == "@" else f"{self.record}.{self.zone}"
+
+    @property
+    def check_ports(self) -> tuple[int, ...]:
+        """Ports at which the DNS server asks whether a region serves."""
+        return tuple(sorted({port(region.health_url) for region in self.regions}))
 
     @property
     def backup_addresses(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import kubernetes_validate
 import pytest
 from described import fields
 from pulumi.provider.experimental.component import ComponentProvider
-from recording import Recording, run
+from recording import Recording, attempt, run
 
 from components import GeoDns, GeoDnsOnKubernetes, geo_dns_args, geo_dns_on_kubernetes
 from kato_balancing.geodns import model, powerdns
@@ -127,12 +127,107 @@ def test_what_is_refused(
 def test_the_objects_on_kubernetes() -> None:
     found = {one["kind"]: one for one in on_kubernetes().manifests()}
 
-    assert set(found) == {"ConfigMap", "Deployment", "Service", "PodDisruptionBudget"}
+    kinds = {"ConfigMap", "Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy"}
+    assert set(found) == kinds
     assert found["Deployment"]["spec"]["replicas"] == 2
     ports = found["Service"]["spec"]["ports"]
     assert [(one["port"], one["protocol"]) for one in ports] == [(53, "UDP"), (53, "TCP")]
     for one in found.values():
         kubernetes_validate.validate(json.loads(json.dumps(one)), "1.36", strict=True)
+
+
+def policies(**more: Any) -> dict[str, dict[str, Any]]:
+    """Name → spec of the network policies."""
+    return {
+        one["metadata"]["name"]: one["spec"]
+        for one in on_kubernetes(**more).manifests()
+        if one["kind"] == "NetworkPolicy"
+    }
+
+
+def open_ports(rule: dict[str, Any]) -> set[tuple[int, str]]:
+    return {(port["port"], port["protocol"]) for port in rule["ports"]}
+
+
+def test_questions_come_in_checks_go_out_and_nothing_else() -> None:
+    url = "http://kato.example.com:8080/sessions/lb-probe/exists"
+    regions = [DNS["regions"][0], {**DNS["regions"][1], "health_url": url}]
+    found = policies(regions=regions)
+
+    [pods] = [
+        one["spec"]["template"]["metadata"]["labels"]
+        for one in on_kubernetes().manifests()
+        if one["kind"] == "Deployment"
+    ]
+    assert set(found) == {"kato-dns-default-deny", "kato-dns-geo-dns"}
+    for spec in found.values():
+        assert spec["podSelector"]["matchLabels"].items() <= pods.items()
+        assert spec["policyTypes"] == ["Ingress", "Egress"]
+    assert not {"ingress", "egress"} & set(found["kato-dns-default-deny"])
+    [questions] = found["kato-dns-geo-dns"]["ingress"]
+    assert "from" not in questions
+    assert open_ports(questions) == {(powerdns.PORT, "UDP"), (powerdns.PORT, "TCP")}
+    everywhere, own = found["kato-dns-geo-dns"]["egress"]
+    assert "to" not in everywhere
+    assert open_ports(everywhere) == {(443, "TCP"), (8080, "TCP")}
+    assert "ports" not in own
+    [peer] = own["to"]
+    assert peer["namespaceSelector"] == {}
+    assert peer["podSelector"]["matchLabels"] == {
+        "app.kubernetes.io/name": "kato",
+        "app.kubernetes.io/component": "balancer",
+    }
+
+
+def test_checks_may_reach_more_ports_when_asked() -> None:
+    everywhere, _ = policies(network={"region_ports": [8443]})["kato-dns-geo-dns"]["egress"]
+
+    assert open_ports(everywhere) == {(443, "TCP"), (8443, "TCP")}
+
+
+def test_policies_can_be_left_out() -> None:
+    assert policies(network={"policies": False}) == {}
+
+
+@pytest.mark.parametrize(
+    ("service", "kind", "annotations"),
+    [
+        ({}, "LoadBalancer", None),
+        ({"annotations": {"a.example.com/b": "c"}}, "LoadBalancer", {"a.example.com/b": "c"}),
+        ({"kind": "CLUSTER_IP"}, "ClusterIP", None),
+    ],
+)
+def test_resolvers_reach_the_servers_by_a_service(
+    service: dict[str, Any], kind: str, annotations: dict[str, str] | None
+) -> None:
+    [found] = [
+        one for one in on_kubernetes(service=service).manifests() if one["kind"] == "Service"
+    ]
+
+    assert found["spec"]["type"] == kind
+    assert ("externalTrafficPolicy" in found["spec"]) == (kind == "LoadBalancer")
+    assert found["metadata"].get("annotations") == annotations
+
+
+@pytest.mark.parametrize(
+    ("kind", "answered", "addresses"),
+    [
+        (
+            "LOAD_BALANCER",
+            {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.53"}, {"hostname": "lb.x"}]}}},
+            ["192.0.2.53", "lb.x"],
+        ),
+        ("CLUSTER_IP", {"spec": {"clusterIP": "10.0.0.53"}}, ["10.0.0.53"]),
+    ],
+)
+def test_it_says_where_the_servers_are_asked(
+    kind: str, answered: dict[str, Any], addresses: list[str]
+) -> None:
+    args: Any = {"namespace": "dns", **DNS, "service": {"kind": kind}}
+    recording = Recording(preview=False, answers={"kato-dns": answered})
+    attempt(lambda: GeoDnsOnKubernetes("kato-dns", args), recording)
+
+    assert recording.outputs_of("kato-dns") == {"name": DNS["zone"], "addresses": addresses}
 
 
 def test_a_pod_is_ready_once_every_region_was_checked() -> None:
@@ -151,7 +246,9 @@ def test_a_pod_is_ready_once_every_region_was_checked() -> None:
     ],
 )
 def test_others_answer_by_one_object(more: dict[str, Any], kind: str) -> None:
-    [found] = on_kubernetes(**more).manifests()
+    recording = on_kubernetes(**more)
+    [found] = recording.manifests()
+    assert recording.outputs_of("kato-dns")["addresses"] == []
 
     assert (found["kind"], found["metadata"]["namespace"]) == (kind, "dns")
     assert found["spec"]
@@ -165,6 +262,43 @@ def test_an_ingress_is_for_k8gb_alone(
 
     refusals = refusal_of(lambda: GeoDnsOnKubernetes("kato-dns", args))
     assert [path for path, _ in refusals] == ["ingress"]
+
+
+@pytest.mark.parametrize("name", ["image", "replicas", "service", "network"])
+def test_what_servers_need_is_refused_where_others_answer(
+    refusal_of: Callable[..., list[tuple[str, str]]], name: str
+) -> None:
+    given = {"image": "a:1", "replicas": 3, "service": {}, "network": {"policies": False}}
+    args: Any = {"namespace": "dns", **DNS, "answered_by": "EXTERNAL_DNS", name: given[name]}
+
+    [(path, reason)] = refusal_of(lambda: GeoDnsOnKubernetes("kato-dns", args))
+    assert path == name
+    assert reason.endswith("remove it")
+
+
+@pytest.mark.parametrize(
+    ("more", "path"),
+    [
+        ({"service": {"kind": "INGRESS"}}, "service.kind"),
+        ({"network": {"region_ports": [0]}}, "network.region_ports[0]"),
+    ],
+)
+def test_a_wrong_service_or_port_is_named(
+    refusal_of: Callable[..., list[tuple[str, str]]], more: dict[str, Any], path: str
+) -> None:
+    args: Any = {"namespace": "dns", **DNS, **more}
+
+    refusals = refusal_of(lambda: GeoDnsOnKubernetes("kato-dns", args))
+    assert [found for found, _ in refusals] == [path]
+
+
+def test_a_name_that_no_object_can_have_is_refused(
+    refusal_of: Callable[..., list[tuple[str, str]]],
+) -> None:
+    args: Any = {"namespace": "dns", **DNS}
+
+    [(_, reason)] = refusal_of(lambda: GeoDnsOnKubernetes("Kato_DNS", args))
+    assert "lower-case letters" in reason
 
 
 def test_one_replica_is_too_few(refusal_of: Callable[..., list[tuple[str, str]]]) -> None:

@@ -96,6 +96,21 @@ def test_the_operator_finds_targets_and_rules(proxy: str) -> None:
     assert workload
 
 
+def test_the_canarys_replicas_are_scraped_like_the_others() -> None:
+    recording = stack({**MONITORED, "canary": {"image": "kato:6.3.1", "share": 5}})
+    monitors = {one["metadata"]["name"]: one["spec"] for one in of_kind(recording, "PodMonitor")}
+    [canary] = [
+        one["spec"]["template"]["metadata"]["labels"]
+        for one in of_kind(recording, "StatefulSet")
+        if one["metadata"]["name"] == "kato-canary"
+    ]
+
+    assert set(monitors) == {"kato-balancer", "kato-replicas", "kato-canary-replicas"}
+    own = monitors["kato-canary-replicas"]
+    assert own["selector"]["matchLabels"].items() <= canary.items()
+    assert own["podMetricsEndpoints"] == monitors["kato-replicas"]["podMetricsEndpoints"]
+
+
 def test_there_are_no_monitors_unless_asked() -> None:
     kinds = {manifest["kind"] for manifest in stack(WATCHED).manifests()}
 
