@@ -57,9 +57,9 @@ lint: ## ruff and mypy
 	@venv/bin/ruff format --check .
 	@venv/bin/mypy
 
-test-fast: lint ## lint and every test that needs neither Docker nor Pulumi
+test-fast: lint ## lint and every test that needs neither Docker, Pulumi nor Go
 	@$(PY) -m pytest --numprocesses auto tests/unit tests/components tests/policies \
-		--ignore tests/policies/engine
+		--ignore tests/policies/engine --ignore tests/components/definitions
 
 test: ## everything, on real parts: Pulumi, Docker, Kubernetes, nginx, HAProxy
 	@$(PYTHON) -m dev.toolchain test

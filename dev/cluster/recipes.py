@@ -62,21 +62,55 @@ def traefik() -> Path:
 
 def gateway_api() -> Path:
     """Folder of the Gateway API's resource definitions, the standard channel."""
-    module = "sigs.k8s.io/gateway-api"
+    return _definitions(
+        "gateway-api",
+        pins.GATEWAY_API,
+        module="sigs.k8s.io/gateway-api",
+        files="config/crd/standard/gateway.networking.k8s.io_*.yaml",
+    )
 
-    def copy_in(source: Path, target: Path) -> None:
-        go_build.go(source, "mod", "download", module, log="go-gateway-api")
-        definitions = go_build.module_directory(source, module) / "config" / "crd" / "standard"
-        for file in sorted(definitions.glob("gateway.networking.k8s.io_*.yaml")):
-            shutil.copyfile(file, target / file.name)
 
-    return _build("gateway-api", pins.GATEWAY_API, "a few seconds", copy_in)
+def prometheus_operator() -> Path:
+    """Folder of the definitions of what the Prometheus operator reads (monitoring.coreos.com)."""
+    return _definitions(
+        "prometheus-operator",
+        pins.PROMETHEUS_OPERATOR,
+        module="github.com/prometheus-operator/prometheus-operator",
+        files="example/prometheus-operator-crd/monitoring.coreos.com_*.yaml",
+    )
+
+
+def external_dns() -> Path:
+    """Folder of the definition of ExternalDNS' DNSEndpoint."""
+    return _definitions(
+        "external-dns",
+        pins.EXTERNAL_DNS,
+        module="sigs.k8s.io/external-dns",
+        files="config/crd/standard/dnsendpoints.externaldns.k8s.io.yaml",
+    )
 
 
 def ensure_all() -> None:
     """Build whatever is missing, one after the other."""
     for recipe in (kubernetes, coredns, metrics_server, kube_router, pause, storage):
         recipe()
+
+
+def _definitions(name: str, version: str, *, module: str, files: str) -> Path:
+    """Folder of the resource definitions that a module holds at ``files``, a pattern."""
+
+    def copy_in(source: Path, target: Path) -> None:
+        go_build.go(source, "mod", "download", module, log=f"go-{name}")
+        found = sorted(go_build.module_directory(source, module).glob(files))
+        if not found:
+            raise steps.SetupError(
+                f"{module} {version} has no {files}",
+                "find where it keeps them now and change dev/cluster/recipes.py",
+            )
+        for file in found:
+            shutil.copyfile(file, target / file.name)
+
+    return _build(name, version, "a few seconds", copy_in)
 
 
 def _compile(

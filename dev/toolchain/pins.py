@@ -31,6 +31,11 @@ TRAEFIK = "3.5.0"
 
 GATEWAY_API = "1.6.1"
 
+PROMETHEUS_OPERATOR = "0.93.0"
+"""Its resource definitions alone, like the next one's."""
+
+EXTERNAL_DNS = "0.22.0"
+
 CLUSTER_OWN = "1"
 """The programs of the cluster that are this repository's own: pause and storage."""
 

@@ -14,6 +14,11 @@ VERSIONS = {
     "traefik/go.mod": ("github.com/traefik/traefik/v3", pins.TRAEFIK),
     "traefik/download/go.mod": ("github.com/traefik/traefik/v3", pins.TRAEFIK),
     "gateway-api/go.mod": ("sigs.k8s.io/gateway-api", pins.GATEWAY_API),
+    "prometheus-operator/go.mod": (
+        "github.com/prometheus-operator/prometheus-operator",
+        pins.PROMETHEUS_OPERATOR,
+    ),
+    "external-dns/go.mod": ("sigs.k8s.io/external-dns", pins.EXTERNAL_DNS),
 }
 
 
