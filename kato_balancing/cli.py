@@ -55,7 +55,7 @@ _COMMANDS: Final = (
     ),
     _Entry(
         "report",
-        "write one HTML page from a run of verify or rollout",
+        "write one HTML page from what a run printed as JSON",
         "kato_balancing.report.command",
     ),
     _Entry(

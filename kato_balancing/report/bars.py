@@ -45,8 +45,9 @@ def bar_chart(title: str, series: Mapping[str, Mapping[str, float]]) -> Element:
     )
 
 
-def _scale(longest: float) -> float:
-    return (_WIDTH - _LABELS - 3 * _MARGIN) / longest
+def _length(value: float, longest: float) -> float:
+    # Divided first: however small both are, the quotient is a share.
+    return value / longest * (_WIDTH - _LABELS - 3 * _MARGIN)
 
 
 def _legend(names: list[str]) -> Iterator[Element]:
@@ -60,7 +61,6 @@ def _legend(names: list[str]) -> Iterator[Element]:
 def _bars(
     names: list[str], series: Mapping[str, Mapping[str, float]], longest: float, row: int
 ) -> Iterator[Element]:
-    scale = _scale(longest)
     for place, name in enumerate(names):
         top = _TOP + place * row
         middle = top + _BAR * len(series) / 2 + 4
@@ -69,7 +69,7 @@ def _bars(
         for index, values in enumerate(series.values()):
             y = top + index * _BAR
             value = values.get(name, 0)
-            length = value * scale
+            length = _length(value, longest)
             shape = {"x": _LABELS, "y": y, "width": length, "height": _BAR - 2}
             yield element("rect", {**shape, **_fill(index)})
             yield element("text", {"x": _LABELS + length + 5, "y": y + 11}, f"{round(value, 1):,}")
@@ -80,7 +80,7 @@ def _means(
 ) -> Iterator[Element]:
     for index, values in enumerate(series.values()):
         mean = sum(values.values()) / len(values) if values else 0
-        x = _LABELS + mean * _scale(longest)
+        x = _LABELS + _length(mean, longest)
         yield element(
             "line",
             {

@@ -89,6 +89,15 @@ def test_every_replica_has_its_bars(count: int) -> None:
     assert len(bars) == count
 
 
+def test_the_smallest_of_times_has_a_bar_too() -> None:
+    tiny = ReplicaReport("kato-0", 1, 5e-324, 0.0)
+
+    root = read(replicas_page(Replicas.from_dict(printed(tiny))))
+
+    [bar] = [one for one in root.all("rect", "fill-0") if one.attributes["height"] != "10"]
+    assert float(bar.attributes["width"]) == 720 - 170 - 3 * 24
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.builds(ReplicaReport, texts, st.none() | counts, numbers, st.none() | numbers)),
