@@ -51,11 +51,12 @@ images: ## build every local image that the tests use
 	@$(PYTHON) -m dev.toolchain test
 	@$(PY) -m dev.images build
 
-lint: ## ruff and mypy
+lint: ## ruff, mypy, and whether the generated docs are fresh
 	@$(PYTHON) -m dev.toolchain python
 	@venv/bin/ruff check .
 	@venv/bin/ruff format --check .
 	@venv/bin/mypy
+	@$(PY) -m dev.docs --check
 
 test-fast: lint ## lint and every test that needs neither Docker, Pulumi nor Go
 	@$(PY) -m pytest --numprocesses auto tests/unit tests/components tests/policies \
