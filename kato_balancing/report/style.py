@@ -48,6 +48,7 @@ svg text { fill: var(--ink); paint-order: stroke; stroke: var(--paper); stroke-w
 svg .small { fill: var(--faint); font-size: 11px; }
 svg .paper { fill: none; }
 svg .fill-0 { fill: var(--first); } svg .line-0 { stroke: var(--faint); }
+svg .fill-1 { fill: var(--second); } svg .line-1 { stroke: var(--faint); }
 svg .grid { stroke: var(--edge); } svg .axis { stroke: var(--faint); }
 svg .curve-p50, svg .curve-p95, svg .curve-p99 { fill: none; stroke-width: 2; }
 svg .curve-p50 { stroke: var(--first); } svg .dot-p50 { fill: var(--first); }

@@ -4,8 +4,11 @@ import re
 from itertools import product
 
 import pytest
+from run_samples import traffic
 
+from kato_balancing.report.bars import bar_chart
 from kato_balancing.report.style import STYLE
+from kato_balancing.report.timeline import timeline
 
 TEXTS = ("ink", "faint", "good", "bad", "open")
 PAPERS = ("paper", "soft")
@@ -65,3 +68,14 @@ def test_every_colour_that_is_used_is_defined() -> None:
 
 def test_nothing_comes_from_elsewhere() -> None:
     assert not re.search(r"url\(|@import|@font-face|https?:", STYLE)
+
+
+def test_every_shape_of_a_plot_follows_the_scheme() -> None:
+    two = bar_chart("two series", {"before": {"kato-0": 1}, "after": {"kato-0": 2}})
+    plots = [two, timeline("load", traffic())]
+
+    used = {name for plot in plots for shape in plot.iter() if (name := shape.get("class"))}
+
+    assert {name for name in used if f".{name} " not in STYLE and f".{name}," not in STYLE} == {
+        "timeline"
+    }
