@@ -15,13 +15,14 @@ from kato_balancing.monitoring.exporter.server_names import NamedServer
 from kato_balancing.problems import Problem
 from kato_balancing.regions import Region, RegionAnswer
 
-from . import log_exporter
+from . import log_exporter, redis_exporter
 from .balancer_programs import CERTIFICATE, CURRENT, KEY, PROGRAMS, Program
 from .balancing_args import BalancerRules
 from .inputs import Later, Text, attributed, checked, refuse
 from .kato_inputs import KatoInputs, Replicas, listed_ahead
 from .kubernetes import balancer_tier as balancers
 from .kubernetes import kato_tier as replicas
+from .kubernetes import redis_exporter as redis_figures
 from .kubernetes.autoscaling import Autoscaling, AutoscalingInputs, autoscaler
 from .kubernetes.canary import TIER as CANARY
 from .kubernetes.canary import CanaryInputs, ClusterCanary, canary_name, canary_tier
@@ -193,6 +194,13 @@ class KatoK8sStack(pulumi.ComponentResource):
             serving.append(replicas.kato_tier(canary, after=list(found.ready), **where))
         if inputs.autoscaling is not None:
             autoscaler(name, inputs.autoscaling, workload=workload, **where)
+        if inputs.monitoring is not None:
+            redis_figures.exporter_tier(
+                f"{name}-{redis_figures.TIER}",
+                image=inputs.monitoring.redis_exporter_image,
+                url=found.environment.apply(lambda known: known["REDIS_URL"]),
+                **where,
+            )
         if inputs.network.policies:
             network_policies(name, inputs.network, _ways(inputs), **where)
         service = _front(name, inputs, tier, serving, where)
@@ -518,6 +526,7 @@ def _ways(inputs: _Inputs) -> Ways:
         figures_ports=_figures_ports(inputs),
         managed=managed_ports(inputs),
         outside_ports=inputs.outside_ports(),
+        outside_redis=inputs.outside_redis(),
         region_ports=_region_ports(inputs.model.region),
     )
 
@@ -538,7 +547,7 @@ def _region_ports(region: Region | None) -> list[int]:
 def _figures_ports(inputs: _Inputs) -> dict[str, list[int]]:
     if inputs.monitoring is None:
         return {}
-    found = {balancers.TIER: [log_exporter.PORT]}
+    found = {balancers.TIER: [log_exporter.PORT], redis_figures.TIER: [redis_exporter.PORT]}
     return {**found, replicas.TIER: [replicas.PORT]} if inputs.monitoring.monitors else found
 
 

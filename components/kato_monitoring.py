@@ -14,7 +14,7 @@ from kato_balancing.monitoring import rules, scraping
 from kato_balancing.monitoring.exporter.server_names import NamedServer
 from kato_balancing.monitoring.panels import BALANCER_JOB, EXPORTER_JOB, KATO_JOB, REDIS_JOB
 
-from . import log_exporter
+from . import log_exporter, redis_exporter
 from .balancer_inputs import Published
 from .balancer_programs import PROGRAMS
 from .balancing_args import BalancedServer
@@ -24,9 +24,8 @@ from .inputs import Later, Text, checked, is_plain
 from .process_args import KatoProcessSettings
 
 PROMETHEUS_IMAGE = "prom/prometheus:v3.5.0"
-REDIS_EXPORTER_IMAGE = "oliver006/redis_exporter:v1.74.0-alpine"
 
-_PROMETHEUS_PORT, _REDIS_EXPORTER_PORT = 9090, 9121
+_PROMETHEUS_PORT = 9090
 _LOG_LINES_QUEUED = 512
 """The kernel keeps 10 by default: a burst of requests would be cut short in the figures."""
 _CONFIGURATION, _RULES = "/etc/prometheus/prometheus.yml", "/etc/prometheus/kato.rules.yml"
@@ -114,7 +113,7 @@ class _Publication(Published):
 
 class _Redis(Frozen):
     url: Text
-    image: ImageReference = REDIS_EXPORTER_IMAGE
+    image: ImageReference = redis_exporter.IMAGE
 
 
 class _Servers(Frozen):
@@ -199,8 +198,8 @@ def _redis_exporter(
             image=redis.image,
             alias=name,
             network=inputs.network,
-            environment={"REDIS_ADDR": pulumi.Output.secret(redis.url)},
-            health=answers(_REDIS_EXPORTER_PORT, "/health"),
+            environment={redis_exporter.URL_VARIABLE: pulumi.Output.secret(redis.url)},
+            health=answers(redis_exporter.PORT, redis_exporter.HEALTH_PATH),
             stop_seconds=_STOP_SECONDS,
             scratch=["/tmp"],  # noqa: S108 - inside the container
             labels=inputs.labels,
@@ -261,4 +260,8 @@ def _jobs(name: str, inputs: _Inputs, servers: Sequence[NamedServer]) -> Iterato
         )
     yield scraping.Job(KATO_JOB, servers=servers, path=kato.PROMETHEUS_PATH)
     if inputs.redis is not None:
-        yield scraping.Job(REDIS_JOB, targets=[f"{name}-redis-exporter:{_REDIS_EXPORTER_PORT}"])
+        yield scraping.Job(
+            REDIS_JOB,
+            targets=[f"{name}-redis-exporter:{redis_exporter.PORT}"],
+            path=redis_exporter.METRICS_PATH,
+        )

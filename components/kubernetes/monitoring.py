@@ -1,5 +1,5 @@
-"""Figures of the stack in a cluster: the exporter beside every balancer, and what an operator of
-Prometheus (monitoring.coreos.com) needs to find them."""
+"""Figures of the stack in a cluster: the exporter beside every balancer, Redis' own, and what an
+operator of Prometheus (monitoring.coreos.com) needs to find them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,11 @@ from kato_balancing import haproxy, kato
 from kato_balancing.fields import Frozen, ImageReference
 from kato_balancing.monitoring import rules
 from kato_balancing.monitoring.exporter.server_names import NamedServer
-from kato_balancing.monitoring.panels import BALANCER_JOB, EXPORTER_JOB, KATO_JOB
+from kato_balancing.monitoring.panels import BALANCER_JOB, EXPORTER_JOB, KATO_JOB, REDIS_JOB
 
-from .. import log_exporter
+from .. import log_exporter, redis_exporter
 from . import kato_tier
+from . import redis_exporter as redis_figures
 from .labels import Labels
 from .pods import SCRATCH, metadata
 from .resources import Resources
@@ -46,6 +47,8 @@ class ClusterMonitoring(TypedDict):
     exporter_image: NotRequired[str]
     """Image of 'kato-lb export', built from stage kato-exporter of dev/images/Dockerfile. Defaults
     to kato-lb/kato-exporter:0.1.0."""
+    redis_exporter_image: NotRequired[str]
+    """Image of the Redis exporter. Defaults to oliver006/redis_exporter:v1.74.0-alpine."""
     monitors: NotRequired[bool]
     """Create PodMonitor and PrometheusRule objects: the cluster needs the Prometheus operator.
     Defaults to false."""
@@ -55,6 +58,7 @@ class MonitoringInputs(Frozen):
     """``ClusterMonitoring`` with its defaults."""
 
     exporter_image: ImageReference = log_exporter.IMAGE
+    redis_exporter_image: ImageReference = redis_exporter.IMAGE
     monitors: bool = False
 
 
@@ -133,6 +137,8 @@ def monitors(
     )
     for workload, tier in replica_tiers.items():
         _pod_monitor(f"{workload}-replicas", tier, [replica], **where)
+    redis = _endpoint(redis_figures.PORT_NAME, redis_exporter.METRICS_PATH, REDIS_JOB)
+    _pod_monitor(f"{name}-redis", redis_figures.TIER, [redis], **where)
     _object(f"{name}-rules", "PrometheusRule", balancer_tier, {"groups": rules.groups()}, **where)
 
 

@@ -9,7 +9,7 @@ import pulumi
 from kato_balancing import kato
 from kato_balancing.fields import Frozen, ListOf, ServerName
 
-from . import stores
+from . import redis_exporter, stores
 from .kato_tier import TIER as KATO
 from .labels import Labels
 from .policy_rules import Peers, Policies, namespace_peer, received_from, sent_to
@@ -54,6 +54,8 @@ class Ways:
     """Stores in the cluster: tier → ports."""
     outside_ports: Sequence[int | None]
     """Ports of stores elsewhere; None stands for one that is not known."""
+    outside_redis: Sequence[int | None] = ()
+    """Of these, Redis'; none when it runs in the cluster."""
     region_ports: Sequence[int] = ()
     """Ports at which the balancer itself asks other regions."""
 
@@ -109,10 +111,19 @@ def network_policies(
         declare.allow(ways.front, ways.front, ingress=front_rules, egress=onward)
         for tier in ways.replicas:
             declare.allow(tier, tier, ingress=from_front, egress=kato_egress)
+    exporter = redis_exporter.TIER
+    if exporter in ways.figures_ports:
+        to_redis = [sent_to(None, [] if port is None else [port]) for port in ways.outside_redis]
+        if stores.REDIS in ways.managed:
+            to_redis = [sent_to([declare.pods(stores.REDIS)], ways.managed[stores.REDIS])]
+        asked = [received_from(monitoring, ways.figures_ports[exporter])]
+        declare.allow(exporter, exporter, ingress=asked, egress=to_redis)
     for tier, ports in ways.managed.items():
         users = [declare.pods(replica) for replica in ways.replicas]
         if tier == stores.CLICKHOUSE:
             users.append(declare.pods(stores.SCHEMA))
+        if tier == stores.REDIS and exporter in ways.figures_ports:
+            users.append(declare.pods(exporter))
         declare.allow(tier, tier, ingress=[received_from(users, ports)])
     if stores.CLICKHOUSE in ways.managed or stores.CLICKHOUSE_NATIVE_PORT in ways.outside_ports:
         inside = stores.CLICKHOUSE in ways.managed

@@ -149,20 +149,24 @@ class StoreInputs(Frozen):
 
     def outside_ports(self) -> list[int | None]:
         """Ports of the stores outside the stack; None stands for one that an Output holds."""
-        ports: list[int | None] = []
-        if self.redis.url is not None:
-            ports.append(_port_of(self.redis.url))
+        ports = self.outside_redis()
         if self.clickhouse is not None and self.clickhouse.host is not None:
             ports += [self.clickhouse.port, CLICKHOUSE_NATIVE_PORT]
         if self.qdrant is not None and self.qdrant.host is not None:
             ports.append(self.qdrant.port)
         return ports
 
+    def outside_redis(self) -> list[int | None]:
+        """Of these, Redis'; none when it is managed."""
+        return [] if self.redis.url is None else [_port_of(self.redis.url)]
+
 
 def _port_of(url: Any) -> int | None:
     if not isinstance(url, str):
         return None
-    port = url.rpartition("@")[2].partition("/")[0].rpartition(":")[2]
+    # A login may hold whatever else stands in a URL.
+    authority = url.partition("://")[2].rpartition("@")[2].partition("/")[0]
+    port = authority.rpartition(":")[2]
     return int(port) if port.isdigit() else REDIS_PORT
 
 

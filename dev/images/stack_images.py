@@ -61,17 +61,17 @@ def _monitoring(group: Mapping[str, str], platform: str) -> dict[str, str]:
     if not group.get("enabled"):
         return {}
     # Loads Pulumi's SDK, which most stacks need not wait for here.
-    from components import kato_monitoring, log_exporter  # noqa: PLC0415
+    from components import kato_monitoring, log_exporter, redis_exporter  # noqa: PLC0415
 
     defaults = {
         "exporterImage": log_exporter.IMAGE,
         "prometheusImage": kato_monitoring.PROMETHEUS_IMAGE,
-        "redisExporterImage": kato_monitoring.REDIS_EXPORTER_IMAGE,
+        "redisExporterImage": redis_exporter.IMAGE,
     }
     return {
         f"monitoring.{name}": group.get(name, image)
         for name, image in defaults.items()
-        if platform == "docker" or name == "exporterImage"
+        if platform == "docker" or name != "prometheusImage"
     }
 
 

@@ -267,7 +267,7 @@ PANELS: Final = (
         row=_STORES,
         title="Redis commands",
         tells="Commands a second: the sessions that KATO reads and writes.",
-        expression=_per_second("redis_commands_processed_total"),
+        expression="max(rate(redis_commands_processed_total[1m]))",
         legend="commands/s",
         unit=Unit.PER_SECOND,
     ),

@@ -31,6 +31,7 @@ from components import (
     kato_monitoring,
     log_exporter,
     process_args,
+    redis_exporter,
     store_inputs,
     tls_args,
 )
@@ -69,6 +70,7 @@ MODULES = (
     data_stores,
     kato_backend,
     process_args,
+    redis_exporter,
     tls_args,
     kato_k8s_stack,
     kato_monitoring,
@@ -192,7 +194,7 @@ def test_every_default_of_the_model_is_stated() -> None:
         (balancer_inputs, "Publication", "port", "8080"),
         (balancer_inputs, "Publication", "address", "127.0.0.1"),
         (kato_backend, "KatoBackendArgs", "replicas", "3"),
-        (kato_monitoring, "WatchedRedis", "image", kato_monitoring.REDIS_EXPORTER_IMAGE),
+        (kato_monitoring, "WatchedRedis", "image", redis_exporter.IMAGE),
         (
             kato_monitoring,
             "KatoMonitoringArgs",

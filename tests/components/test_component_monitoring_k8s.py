@@ -7,8 +7,9 @@ import pulumi
 import pytest
 from k8s_stacks import of_kind, stack
 from program import run_program
+from recording import Recording
 
-from components import KatoK8sStack, log_exporter
+from components import KatoK8sStack, log_exporter, redis_exporter
 from kato_balancing import kato
 from kato_balancing.monitoring import rules
 
@@ -19,9 +20,13 @@ MONITORED: dict[str, Any] = {"monitoring": {"monitors": True}, "namespace": "the
 
 def _pod(**arguments: Any) -> dict[str, Any]:
     """The balancer's pods."""
-    recording = stack({**WATCHED, **arguments})
-    [found] = [d for d in of_kind(recording, "Deployment")]
-    return dict(found["spec"]["template"]["spec"])
+    return dict(_template(stack({**WATCHED, **arguments}), "kato-balancer")["spec"])
+
+
+def _template(recording: Recording, name: str) -> dict[str, Any]:
+    """The pods of the Deployment of this name."""
+    [found] = [one for one in of_kind(recording, "Deployment") if one["metadata"]["name"] == name]
+    return dict(found["spec"]["template"])
 
 
 @pytest.mark.parametrize(
@@ -82,10 +87,13 @@ def test_the_operator_finds_targets_and_rules(proxy: str) -> None:
     }
 
     expected = ["metrics", *(["private"] if proxy == "haproxy" else [])]
-    assert pods == {"kato-balancer": expected, "kato-replicas": ["http"]}
+    assert pods == {
+        "kato-balancer": expected,
+        "kato-replicas": ["http"],
+        "kato-redis": ["metrics"],
+    }
     assert rule["spec"] == {"groups": rules.groups()}
-    [deployment] = of_kind(recording, "Deployment")
-    template = deployment["spec"]["template"]
+    template = _template(recording, "kato-balancer")
     selected = monitors["kato-balancer"]["selector"]["matchLabels"]
     assert selected.items() <= template["metadata"]["labels"].items()
     containers = [*template["spec"]["containers"], *template["spec"]["initContainers"]]
@@ -105,7 +113,7 @@ def test_the_canarys_replicas_are_scraped_like_the_others() -> None:
         if one["metadata"]["name"] == "kato-canary"
     ]
 
-    assert set(monitors) == {"kato-balancer", "kato-replicas", "kato-canary-replicas"}
+    assert set(monitors) >= {"kato-balancer", "kato-replicas", "kato-canary-replicas"}
     own = monitors["kato-canary-replicas"]
     assert own["selector"]["matchLabels"].items() <= canary.items()
     assert own["podMetricsEndpoints"] == monitors["kato-replicas"]["podMetricsEndpoints"]
@@ -117,12 +125,78 @@ def test_there_are_no_monitors_unless_asked() -> None:
     assert not kinds & {"PodMonitor", "ServiceMonitor", "PrometheusRule"}
 
 
-def _ports_open_to_monitoring(arguments: dict[str, Any], policy: str) -> set[int]:
+def test_redis_has_an_exporter_in_pods_of_its_own() -> None:
+    recording = stack({**MONITORED, "redis": {"password": "hunter-2"}})
+    template = _template(recording, "kato-redis-exporter")
+    [container] = template["spec"]["containers"]
+    [source] = container["envFrom"]
+    [monitor] = [
+        one["spec"] for one in of_kind(recording, "PodMonitor")
+        if one["metadata"]["name"] == "kato-redis"
+    ]  # fmt: skip
+
+    assert container["image"] == redis_exporter.IMAGE
+    assert source["secretRef"]["name"].startswith("kato-redis-exporter-login-")
+    [login] = [one for one in recording.resources if one.name == "kato-redis-exporter-login"]
+    assert login.inputs["stringData"] == {
+        "REDIS_ADDR": "redis://:hunter-2@kato-redis.there.svc.cluster.local:6379"
+    }
+    assert any(path.startswith("stringData") for path in login.secrets)
+    assert "hunter-2" not in str(template)
+    assert monitor["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    [port] = container["ports"]
+    assert (port["name"], port["containerPort"]) == ("metrics", 9121)
+
+
+def _policy(arguments: dict[str, Any], name: str) -> dict[str, Any]:
     policies = of_kind(stack(arguments), "NetworkPolicy")
-    [found] = [one for one in policies if one["metadata"]["name"] == policy]
+    [found] = [one["spec"] for one in policies if one["metadata"]["name"] == name]
+    return dict(found)
+
+
+def _tiers(peers: list[dict[str, Any]]) -> set[str]:
+    """Whose pods these peers of a policy are."""
+    return {one["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for one in peers}
+
+
+def test_the_exporter_reaches_redis_in_the_cluster_and_no_other_pod() -> None:
+    [out] = _policy(WATCHED, "kato-redis-exporter")["egress"]
+    [in_] = _policy(WATCHED, "kato-redis")["ingress"]
+
+    assert _tiers(out["to"]) == {"redis"}
+    assert [one["port"] for one in out["ports"]] == [6379]
+    assert _tiers(in_["from"]) == {"kato", "redis-exporter"}
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("redis://cache.example.com:6380", 6380),
+        ("rediss://:pass/w@rd:1@cache.example.com:6380/2", 6380),
+        ("redis://cache.example.com", 6379),
+        ("redis://cache.example.com/2", 6379),
+    ],
+)
+def test_a_redis_elsewhere_is_reached_at_its_port(url: str, port: int) -> None:
+    elsewhere = {**WATCHED, "redis": {"url": url}}
+
+    [out] = _policy(elsewhere, "kato-redis-exporter")["egress"]
+    *_, kato_out = _policy(elsewhere, "kato-kato")["egress"]
+    for rule in (out, kato_out):
+        assert "to" not in rule
+        assert [one["port"] for one in rule["ports"]] == [port]
+
+
+def test_without_monitoring_nobody_but_kato_reaches_redis() -> None:
+    [in_] = _policy({"namespace": "there"}, "kato-redis")["ingress"]
+
+    assert _tiers(in_["from"]) == {"kato"}
+
+
+def _ports_open_to_monitoring(arguments: dict[str, Any], policy: str) -> set[int]:
     return {
         port["port"]
-        for rule in found["spec"]["ingress"]
+        for rule in _policy(arguments, policy)["ingress"]
         for peer in rule.get("from") or []
         if "monitoring" in str(peer.get("namespaceSelector"))
         for port in rule["ports"]
@@ -142,6 +216,8 @@ def test_prometheus_reaches_what_it_reads_and_no_more(
 ) -> None:
     assert _ports_open_to_monitoring(arguments, "kato-balancer") == balancer
     assert _ports_open_to_monitoring(arguments, "kato-kato") == replicas
+    if "monitoring" in arguments:
+        assert _ports_open_to_monitoring(arguments, "kato-redis-exporter") == {9121}
 
 
 def test_a_stack_without_a_balancer_has_no_log_to_read(

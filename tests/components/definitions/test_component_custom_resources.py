@@ -88,7 +88,7 @@ def _checked(
 def test_what_the_prometheus_operator_reads(name: str, defined: dict[str, dict[str, Any]]) -> None:
     found = _checked(_custom(stack(MONITORED[name]).manifests()), defined)
 
-    monitors = 3 if name.endswith("-canary") else 2
+    monitors = 4 if name.endswith("-canary") else 3
     assert len(found) == monitors + 1
     assert {kind for kind, _, _ in (one.partition(" ") for one in found)} == {
         "PodMonitor",
