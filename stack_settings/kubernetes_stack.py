@@ -8,7 +8,13 @@ from typing import Any, cast
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components import KatoK8sStack, KatoK8sStackArgs, kato_k8s_stack
+from components import (
+    KatoK8sStack,
+    KatoK8sStackArgs,
+    kato_k8s_stack,
+    log_exporter,
+    redis_exporter,
+)
 from kato_balancing.problems import InvalidInput
 
 from . import reading
@@ -37,6 +43,14 @@ class KubernetesStack:
         found = {"katoImage": self.arguments["image"], **managed}
         if "canary" in self.arguments:
             found["canary.image"] = self.arguments["canary"]["image"]
+        if "monitoring" in self.arguments:
+            watched = self.arguments["monitoring"]
+            found |= {
+                "monitoring.exporterImage": watched.get("exporter_image", log_exporter.IMAGE),
+                "monitoring.redisExporterImage": watched.get(
+                    "redis_exporter_image", redis_exporter.IMAGE
+                ),
+            }
         pods = self.arguments.get("balancer")
         return found if pods is None else {**found, _IMAGES[pods["proxy"]]: pods["image"]}
 

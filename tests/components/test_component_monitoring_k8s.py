@@ -236,6 +236,8 @@ def test_the_setting_on_kubernetes() -> None:
 
     assert of_kind(recording, "PrometheusRule")
     assert '"e:1"' in str(recording.manifests()).replace("'", '"')
+    [said] = [line for line in recording.logs if "Images: " in line]
+    assert {"e:1", redis_exporter.IMAGE} <= set(said.partition("Images: ")[2].split(", "))
     off = run_program(platform="kubernetes", monitoring={"enabled": False, "monitors": True})
     assert SOCKET not in str(off.manifests())
 
