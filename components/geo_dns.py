@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, Optional, cast
+from typing import Optional
 
 import pulumi
 import pulumi_docker as docker
@@ -22,7 +22,7 @@ _STOP_SECONDS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class _NameServer:
-    """How PowerDNS is run and how it takes another zone, in the words of a balancer's program."""
+    """How PowerDNS is run and how it takes another zone."""
 
     test: str
     run: str
@@ -60,7 +60,7 @@ def _container(
     name: str, dns: Model, server: ServerInputs, parent: pulumi.Resource
 ) -> docker.Container:
     files = powerdns.files(dns, CURRENT)
-    program = cast(Any, _program(dns))
+    program = _program(dns)
     live = live_configuration(
         name,
         program=program,

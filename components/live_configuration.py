@@ -9,16 +9,33 @@ the Docker API is needed, so it works on a remote host too.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import pulumi
 import pulumi_docker as docker
 
-from .balancer_programs import CURRENT, FOLDER, Program
+from .balancer_programs import CURRENT, FOLDER
 
 RELOAD_LIMIT_SECONDS = 15
 """A running balancer takes new files within half a second; after this time the deployment fails."""
 
 _HEARTBEAT_SECONDS = 5
+
+
+class Reloadable(Protocol):
+    """A program that takes other files while it runs, by its shell commands."""
+
+    @property
+    def test(self) -> str:
+        """Fails when the files in CURRENT can't be used."""
+
+    @property
+    def run(self) -> str:
+        """Runs the program in the foreground."""
+
+    @property
+    def reload(self) -> str:
+        """Makes the running program take the files; it is process 1."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +89,7 @@ exec {run}
 """
 
 
-def watching(program: Program) -> Sequence[str]:
+def watching(program: Reloadable) -> Sequence[str]:
     """The balancer's command: it runs the program and reloads it when the files change."""
     return [
         "-c",
@@ -83,7 +100,7 @@ def watching(program: Program) -> Sequence[str]:
 def live_configuration(
     name: str,
     *,
-    program: Program,
+    program: Reloadable,
     image: str,
     files: Mapping[str, pulumi.Input[str]],
     owner: str,
