@@ -558,6 +558,7 @@ def _exporter(name: str, inputs: _Inputs, where: Mapping[str, Any]) -> LogExport
     if inputs.monitoring.monitors:
         monitors(
             name,
+            inputs.monitoring,
             proxy=proxy,
             balancer_tier=balancers.TIER,
             balancer_private_port=balancers.PRIVATE,

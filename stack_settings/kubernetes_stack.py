@@ -95,14 +95,12 @@ def read(config: pulumi.Config) -> KubernetesStack:
         arguments["canary"] = canary
     monitoring = reading.switched_group(config, "monitoring")
     if monitoring is not None:
-        arguments["monitoring"] = monitoring
+        arguments["monitoring"] = {**monitoring, **_as_written(config, "monitoring", "labels")}
     if not arguments["autoscaling"]:
         del arguments["autoscaling"]
     if "autoscaling" not in arguments or not reading.is_default(config, "replicas"):
         arguments["replicas"] = config.require_int("replicas")
-    annotations = reading.mapping(config, "exposure").get("annotations")
-    if annotations is not None:
-        arguments["exposure"]["annotations"] = annotations
+    arguments["exposure"] |= _as_written(config, "exposure", "annotations")
     if config.require("namespace"):
         arguments["namespace"] = config.require("namespace")
     pods = group(config, "balancerPods")
@@ -122,6 +120,12 @@ def read(config: pulumi.Config) -> KubernetesStack:
         raise InvalidInput(dict.fromkeys(problems))
     reading.hide_secrets(config, stores, environment)
     return stack
+
+
+def _as_written(config: pulumi.Config, key: str, name: str) -> dict[str, Any]:
+    """A part of the group whose own names are no inputs and stay as they are; empty without it."""
+    found = reading.mapping(config, key)
+    return {name: found[name]} if name in found else {}
 
 
 def _setting(proxy: str, image_in_redis: bool, path: str) -> str:

@@ -3,13 +3,14 @@ operator of Prometheus (monitoring.coreos.com) needs to find them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, Self, TypedDict
 
 import pulumi
 import pulumi_kubernetes as k8s
+from pydantic import model_validator
 
 from kato_balancing import haproxy, kato
-from kato_balancing.fields import Frozen, ImageReference
+from kato_balancing.fields import Frozen, ImageReference, refused_at
 from kato_balancing.monitoring import rules
 from kato_balancing.monitoring.exporter.server_names import NamedServer
 from kato_balancing.monitoring.panels import BALANCER_JOB, EXPORTER_JOB, KATO_JOB, REDIS_JOB
@@ -52,6 +53,9 @@ class ClusterMonitoring(TypedDict):
     monitors: NotRequired[bool]
     """Create PodMonitor and PrometheusRule objects: the cluster needs the Prometheus operator.
     Defaults to false."""
+    labels: NotRequired[Mapping[str, str]]
+    """Labels on these objects, by which the operator selects them, such as release:
+    kube-prometheus-stack. Defaults to none."""
 
 
 class MonitoringInputs(Frozen):
@@ -60,6 +64,14 @@ class MonitoringInputs(Frozen):
     exporter_image: ImageReference = log_exporter.IMAGE
     redis_exporter_image: ImageReference = redis_exporter.IMAGE
     monitors: bool = False
+    labels: Mapping[str, str] = {}
+
+    @model_validator(mode="after")
+    def _labels_on_monitors(self) -> Self:
+        if self.labels and not self.monitors:
+            rule = "has no effect without monitors, whose labels they are; remove it"
+            raise refused_at("Monitoring", [(("labels",), rule)])
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +127,7 @@ class LogExporter:
 
 def monitors(
     name: str,
+    inputs: MonitoringInputs,
     *,
     proxy: str,
     balancer_tier: str,
@@ -126,7 +139,8 @@ def monitors(
 ) -> None:
     """Declare what the Prometheus operator scrapes and which rules it loads. ``replica_tiers``:
     name of the workload → tier of its pods, for everything that runs KATO."""
-    where: Any = {"labels": labels, "namespace": namespace, "child": child}
+    selected = Labels(labels.instance, {**labels.more, **inputs.labels})
+    where: Any = {"labels": selected, "namespace": namespace, "child": child}
     balancer = [_endpoint(PORT_NAME, log_exporter.METRICS_PATH, EXPORTER_JOB)]
     if proxy == "haproxy":
         balancer.append(_endpoint(balancer_private_port, haproxy.METRICS_PATH, BALANCER_JOB))

@@ -193,6 +193,25 @@ def test_without_monitoring_nobody_but_kato_reaches_redis() -> None:
     assert _tiers(in_["from"]) == {"kato"}
 
 
+def test_the_operator_selects_its_objects_by_labels_of_their_own() -> None:
+    recording = stack({"monitoring": {"monitors": True, "labels": {"release": "prom"}}})
+
+    for one in (*of_kind(recording, "PodMonitor"), *of_kind(recording, "PrometheusRule")):
+        assert one["metadata"]["labels"]["release"] == "prom"
+    for one in of_kind(recording, "Deployment"):
+        assert "release" not in str(one["metadata"]["labels"])
+
+
+def test_labels_without_monitors_are_refused(
+    refusal_of: Callable[[Callable[[], Any]], list[tuple[str, str]]],
+) -> None:
+    args: Any = {"image": kato.IMAGE, "monitoring": {"labels": {"release": "prom"}}}
+
+    [(path, reason)] = refusal_of(lambda: KatoK8sStack("kato", args))
+    assert path == "monitoring.labels"
+    assert reason.endswith("remove it")
+
+
 def _ports_open_to_monitoring(arguments: dict[str, Any], policy: str) -> set[int]:
     return {
         port["port"]
@@ -231,10 +250,12 @@ def test_a_stack_without_a_balancer_has_no_log_to_read(
 
 
 def test_the_setting_on_kubernetes() -> None:
-    watched = {"enabled": True, "exporterImage": "e:1", "monitors": True}
+    labels = {"release": "prom", "ourTeam": "platform"}
+    watched = {"enabled": True, "exporterImage": "e:1", "monitors": True, "labels": labels}
     recording = run_program(platform="kubernetes", monitoring=watched)
 
-    assert of_kind(recording, "PrometheusRule")
+    [rule] = of_kind(recording, "PrometheusRule")
+    assert labels.items() <= rule["metadata"]["labels"].items()
     assert '"e:1"' in str(recording.manifests()).replace("'", '"')
     [said] = [line for line in recording.logs if "Images: " in line]
     assert {"e:1", redis_exporter.IMAGE} <= set(said.partition("Images: ")[2].split(", "))
