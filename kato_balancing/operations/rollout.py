@@ -19,8 +19,16 @@ LEAD_SECONDS: Final = 180
 _POLL_SECONDS: Final = 5.0
 
 
+SILENT_SECONDS: Final = 60
+"""A canary that nobody can watch for this long is taken back: four scrapes."""
+
+
 class RolloutError(RuntimeError):
     """A rollout can't begin; says what to do."""
+
+
+class FiguresError(RuntimeError):
+    """The pools' figures can't be had; says why."""
 
 
 class Deployed(Protocol):
@@ -58,7 +66,7 @@ class Figures(Protocol):
     """Where both pools' figures come from."""
 
     def read(self, seconds: float) -> tuple[PoolFigures, PoolFigures]:
-        """Stable and canary, over the last seconds."""
+        """Stable and canary, over the last seconds. Raises FiguresError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,7 @@ class Verdict(StrEnum):
     GOOD = "good"
     WORSE = "worse"
     UNDECIDED = "undecided"
+    UNWATCHED = "unwatched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +166,9 @@ class Rollout:
     sleep: Callable[[float], None] = time.sleep
 
     def run(self) -> list[Step]:
-        """Every step until the last share, or until one is worse, which takes the canary back, or
-        undecided, which leaves it. Raises RolloutError before anything was changed, StackError
-        when a deployment fails: the last share stays then."""
+        """Every step until the last share, or until one is worse or can't be watched, which takes
+        the canary back, or undecided, which leaves it. Raises RolloutError before anything was
+        changed, StackError when a deployment fails: the last share stays then."""
         canary = canary_of(self.stack)
         began = self.clock()
         now = float(canary.get("share", 0))
@@ -169,13 +178,14 @@ class Rollout:
                 f"the canary has {now:g} % already, more than the last step; give larger steps, "
                 "or take it back first with --back"
             )
+        self._require_figures()
         steps: list[Step] = []
         for share in coming:
             self._deploy(share)
             steps.append(self._watch(share, began))
             last = steps[-1]
             self.tell(f"{share:g} %: {last.verdict}: {last.why}")
-            if last.verdict is Verdict.WORSE:
+            if last.verdict in (Verdict.WORSE, Verdict.UNWATCHED):
                 self.back()
             if last.verdict is not Verdict.GOOD:
                 break
@@ -233,14 +243,28 @@ class Rollout:
         self.stack.configure(settings)
         return begins
 
+    def _require_figures(self) -> None:
+        try:
+            self.figures.read(_POLL_SECONDS)
+        except FiguresError as error:
+            raise RolloutError(f"{error}; nothing was changed") from error
+
     def _watch(self, share: float, began: float) -> Step:
-        started = self.clock()
+        started = heard = self.clock()
+        stable = canary = PoolFigures(0, 0, None)
         while True:
             self.sleep(min(_POLL_SECONDS, self.plan.hold))
-            seconds = self.clock() - started
-            stable, canary = self.figures.read(seconds)
-            verdict, why = judge(stable, canary, self.plan.limits)
-            if verdict is Verdict.WORSE or seconds >= self.plan.hold:
+            now = self.clock()
+            seconds = now - started
+            try:
+                stable, canary = self.figures.read(seconds)
+            except FiguresError as error:
+                verdict, why = Verdict.UNWATCHED, str(error)
+                over = now - heard >= SILENT_SECONDS
+            else:
+                verdict, why = judge(stable, canary, self.plan.limits)
+                over, heard = verdict is Verdict.WORSE, now
+            if over or seconds >= self.plan.hold:
                 return Step(share, started - began, seconds, stable, canary, verdict, why)
 
 

@@ -19,24 +19,26 @@ _VERDICTS: Final = {
     rollout.Verdict.GOOD: Verdict.HOLDS,
     rollout.Verdict.WORSE: Verdict.BROKEN,
     rollout.Verdict.UNDECIDED: Verdict.UNDECIDED,
+    rollout.Verdict.UNWATCHED: Verdict.BROKEN,
 }
+_TAKEN_BACK: Final = "was taken back to 0 %: no session is with it."
 _WHAT_NOW: Final = {
-    Verdict.HOLDS: "The canary has its last share; --promote makes it the stable version.",
-    Verdict.BROKEN: "The canary is worse and was taken back to 0 %: no session is with it.",
-    Verdict.UNDECIDED: "Too few requests to decide: the share stays; run it again to go on.",
+    rollout.Verdict.GOOD: "The canary has its last share; --promote makes it the stable version.",
+    rollout.Verdict.WORSE: f"The canary is worse and {_TAKEN_BACK}",
+    rollout.Verdict.UNDECIDED: "Too few requests: the share stays; run it again to go on.",
+    rollout.Verdict.UNWATCHED: f"The canary could not be watched and {_TAKEN_BACK}",
 }
 
 
 def document(url: str, began: datetime, steps: Sequence[rollout.Step]) -> Run:
     """The run of a rollout that began then and took these steps, at least one."""
     last = steps[-1]
-    verdict = _VERDICTS[last.verdict]
     check = Check(
         name="rollout",
-        verdict=verdict,
+        verdict=_VERDICTS[last.verdict],
         summary=f"{last.share:g} %: {last.why}",
         figures={"reached": last.share, "steps": len(steps)},
-        messages=(_WHAT_NOW[verdict],),
+        messages=(_WHAT_NOW[last.verdict],),
         traffic=None,
     )
     return Run(Kind.ROLLOUT, url, began, (check,), tuple(_step(step) for step in steps))

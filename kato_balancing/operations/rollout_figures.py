@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import httpx
 
-from kato_balancing.operations.rollout import PoolFigures, RolloutError
+from kato_balancing.operations.rollout import FiguresError, PoolFigures
 
 _LIMIT_SECONDS: Final = 10
 _CANARY: Final = 'server=~".+-canary-[0-9]+"'
@@ -21,7 +21,7 @@ class PrometheusFigures:
         self._url = url
 
     def read(self, seconds: float) -> tuple[PoolFigures, PoolFigures]:
-        """Stable and canary, over the last seconds. Raises RolloutError when Prometheus does not
+        """Stable and canary, over the last seconds. Raises FiguresError when Prometheus does not
         answer."""
         # Two scrapes are the least that a rate can be made of.
         window = f"{max(15, round(seconds))}s"
@@ -50,7 +50,7 @@ class PrometheusFigures:
             found: Mapping[str, Any] = answer.json()
             values = found["data"]["result"]
         except (httpx.HTTPError, ValueError, KeyError) as error:
-            raise RolloutError(
+            raise FiguresError(
                 f"Prometheus at {self._url} does not answer ({error}); check its address"
             ) from error
         return float(values[0]["value"][1]) if values else None

@@ -9,6 +9,8 @@ import pytest
 
 from kato_balancing.operations.rollout import (
     LEAD_SECONDS,
+    SILENT_SECONDS,
+    FiguresError,
     Limits,
     Plan,
     PoolFigures,
@@ -23,6 +25,7 @@ from kato_balancing.operations.stack import StackError
 GOOD = (PoolFigures(1000, 0, 0.01), PoolFigures(100, 0, 0.011))
 BAD = (PoolFigures(1000, 2, 0.01), PoolFigures(100, 5, 0.011))
 QUIET = (PoolFigures(1000, 0, 0.01), PoolFigures(3, 0, 0.011))
+SILENT: Any = None
 NOW = 1_795_600_000.0
 
 
@@ -76,7 +79,10 @@ class _Figures:
 
     def read(self, seconds: float) -> tuple[PoolFigures, PoolFigures]:
         self.windows.append(seconds)
-        return self.readings.pop(0) if len(self.readings) > 1 else self.readings[0]
+        found = self.readings.pop(0) if len(self.readings) > 1 else self.readings[0]
+        if found is SILENT:
+            raise FiguresError("no answer")
+        return found
 
 
 def _rollout(stack: _Stack, *readings: Any, plan: Plan | None = None) -> tuple[Rollout, list[str]]:
@@ -86,7 +92,8 @@ def _rollout(stack: _Stack, *readings: Any, plan: Plan | None = None) -> tuple[R
     def sleep(seconds: float) -> None:
         times[0] += seconds
 
-    figures = _Figures(list(readings))
+    # Read once before anything is changed.
+    figures = _Figures([SILENT if readings == (SILENT,) else GOOD, *readings])
     plan = plan or Plan((5, 50, 100), hold=20)
     return Rollout(stack, figures, plan, told.append, lambda: times[0], sleep), told
 
@@ -127,6 +134,43 @@ def test_without_requests_nothing_is_decided_and_nothing_changed() -> None:
     assert step.verdict is Verdict.UNDECIDED
     assert "3 requests to the canary, 50 are needed" in step.why
     assert stack.shares == [5]
+
+
+def test_without_figures_nothing_is_begun() -> None:
+    stack = _Stack()
+    rollout, _ = _rollout(stack, SILENT)
+
+    with pytest.raises(RolloutError, match="no answer; nothing was changed"):
+        rollout.run()
+    assert stack.shares == []
+
+
+def test_a_canary_that_nobody_can_watch_is_taken_back() -> None:
+    stack = _Stack()
+    rollout, _ = _rollout(stack, GOOD, SILENT, plan=Plan((5, 50), hold=300))
+
+    [step] = rollout.run()
+
+    assert (step.verdict, step.why) == (Verdict.UNWATCHED, "no answer")
+    assert step.seconds == 5 + SILENT_SECONDS
+    assert step.canary == GOOD[1]
+    assert stack.shares == [5, 0]
+
+
+def test_a_moment_without_figures_is_waited_out() -> None:
+    stack = _Stack()
+    rollout, _ = _rollout(stack, GOOD, SILENT, GOOD, plan=Plan((5, 50), hold=20))
+
+    assert {step.verdict for step in rollout.run()} == {Verdict.GOOD}
+    assert stack.shares == [5, 50]
+
+
+def test_a_step_that_ends_without_figures_is_no_good_one() -> None:
+    stack = _Stack()
+    rollout, _ = _rollout(stack, GOOD, GOOD, GOOD, SILENT, plan=Plan((5, 50), hold=20))
+
+    assert [step.verdict for step in rollout.run()] == [Verdict.UNWATCHED]
+    assert stack.shares == [5, 0]
 
 
 @pytest.mark.parametrize(("share", "left"), [(0, [5, 50, 100]), (5, [5, 50, 100]), (50, [50, 100])])
@@ -256,5 +300,5 @@ def test_a_silent_prometheus_is_named() -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(503))
     figures = PrometheusFigures("http://p", httpx.Client(transport=transport, base_url="http://p"))
 
-    with pytest.raises(RolloutError, match="http://p does not answer"):
+    with pytest.raises(FiguresError, match="http://p does not answer"):
         figures.read(60)
