@@ -19,6 +19,8 @@ SIDE_BY_SIDE = {
 }
 
 
+# Before xdist reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not item.path.is_relative_to(FOLDER):
