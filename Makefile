@@ -68,7 +68,7 @@ test: ## everything, on real parts: Pulumi, Docker, Kubernetes, nginx, HAProxy
 	@$(WITH_TOOLS) $(PY) -m pytest --numprocesses auto tests/unit tests/components tests/policies
 	@$(WITH_TOOLS) $(PY) -m pytest --durations 20 -m alone tests/integration
 	@$(WITH_TOOLS) $(PY) -m pytest --durations 40 -m 'not alone' tests/integration \
-		--verbose --numprocesses 2 --dist loadgroup
+		--verbose --numprocesses 2
 
 bench: ## speed against plain programs, side by side in one run
 	@$(PYTHON) -m dev.toolchain test

@@ -1,13 +1,14 @@
 """For every test on real parts. It also makes this folder importable: pulumi_stack is for all.
 
 Tests that measure, and those that end the machine's cluster, need the machine to themselves. The
-others mostly wait, so those on Docker and those on Kubernetes run side by side: two groups for
-`pytest --numprocesses 2 --dist loadgroup`.
+others mostly wait, so with two processes (``--numprocesses 2``) those on Docker and those on
+Kubernetes run side by side, each in their order.
 """
 
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 FOLDER = Path(__file__).parent
 SIDE_BY_SIDE = {
@@ -19,11 +20,23 @@ SIDE_BY_SIDE = {
 }
 
 
-# Before xdist reads the groups.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if not item.path.is_relative_to(FOLDER):
-            continue
-        group = SIDE_BY_SIDE.get(item.path.relative_to(FOLDER).parts[0])
-        item.add_marker(pytest.mark.xdist_group(group) if group else pytest.mark.alone)
+        if item.path.is_relative_to(FOLDER) and _folder(item.path) not in SIDE_BY_SIDE:
+            item.add_marker(pytest.mark.alone)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
+    return _ByPlatform(config, log)
+
+
+class _ByPlatform(LoadScopeScheduling):
+    """Gives each process the tests of one platform."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = _folder(self.config.rootpath / nodeid.partition("::")[0])
+        return SIDE_BY_SIDE.get(folder, "alone")
+
+
+def _folder(path: Path) -> str:
+    return path.relative_to(FOLDER).parts[0]
