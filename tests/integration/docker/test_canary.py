@@ -7,13 +7,13 @@ from itertools import pairwise
 import httpx
 import pytest
 from pulumi_stack import PulumiStack, must
+from steady_load import steady_load
 
 from kato_balancing.headers import (
     REVEAL_REQUEST_HEADER,
     REVEAL_REQUEST_VALUE,
     REVEAL_RESPONSE_HEADER,
 )
-from kato_balancing.verify.load import SteadyLoad
 
 KATO, NEXT_KATO = "kato-lb/kato-stand-in:6.3.0", "kato-lb/kato-stand-in:6.3.1"
 SESSIONS = 2000
@@ -75,7 +75,7 @@ def test_a_share_of_the_sessions_goes_there_and_back(
     before = _owners(url, ids)
     assert _on_canary(before) == set()
     taken: dict[int, set[str]] = {}
-    with SteadyLoad(url, clients=32, think_time=0.02) as load:
+    with steady_load(url) as load:
         for share in SHARES[proxy]:
             load.mark(f"{share} %")
             stack.configure(canary={**canary, "share": share})

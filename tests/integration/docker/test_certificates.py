@@ -10,10 +10,7 @@ import pytest
 import yaml
 from docker_facts import inspect, wait_until
 from pulumi_stack import PulumiStack, must
-
-from kato_balancing.verify.load import SteadyLoad
-
-CLIENTS = 16
+from steady_load import steady_load
 
 PROGRAM = """
 import pulumi
@@ -88,7 +85,7 @@ def test_a_new_certificate_is_reloaded(
     trusted = ssl.create_default_context(cafile=str(both))
     assert httpx.get(f"{url}/health", verify=trusted).status_code == 200
     before = inspect(stack.container("lb-"))
-    with SteadyLoad(url, clients=CLIENTS, ca_file=str(both)) as load:
+    with steady_load(url, ca_file=str(both)) as load:
         wait_until(lambda: load.report().requests > 200, "the load runs")
         stack.configure(**second)
         stack.up()

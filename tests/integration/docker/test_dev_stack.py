@@ -14,12 +14,10 @@ from docker_facts import (
     wait_until,
 )
 from pulumi_stack import PulumiStack, must, run
+from steady_load import CLIENTS, steady_load
 
 from kato_balancing.verify import Report, VerifyOptions, verify
-from kato_balancing.verify.load import SteadyLoad
 from kato_balancing.verify.load_report import LoadReport
-
-CLIENTS = 32
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +83,7 @@ def test_private_paths_stay_private(url: str) -> None:
 
 def test_scaling_out_and_in_under_load(stack: PulumiStack, url: str) -> None:
     balancer = inspect(stack.container("balancer"))
-    with SteadyLoad(url, clients=CLIENTS) as load:
+    with steady_load(url) as load:
         stack.configure(replicas=4)
         stack.up()
         added = address(stack.container("kato-3"))
@@ -110,7 +108,7 @@ def test_scaling_out_and_in_under_load(stack: PulumiStack, url: str) -> None:
 def test_a_killed_replica_costs_only_posts_in_flight(stack: PulumiStack, url: str) -> None:
     victim = stack.container("kato-1")
     killed = address(victim)
-    with SteadyLoad(url, clients=CLIENTS) as load:
+    with steady_load(url) as load:
         wait_until(lambda: load.report().requests > 500, "the load runs")
         before = started_at(victim)
         kill_process(victim)
@@ -157,7 +155,7 @@ def test_a_changed_image_replaces_replicas_one_after_another(stack: PulumiStack,
     must(["docker", "tag", "kato-lb/kato-stand-in:6.3.0", "kato-lb/kato-stand-in:6.3.1"])
     before = stack.containers("kato-")
     stack.configure(katoImage="kato-lb/kato-stand-in:6.3.1")
-    with SteadyLoad(url, clients=CLIENTS) as load:
+    with steady_load(url) as load:
         stack.up()
     stack.configure(katoImage="kato-lb/kato-stand-in:6.3.0")
     report = load.report()

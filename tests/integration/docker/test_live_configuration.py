@@ -9,11 +9,11 @@ import pytest
 import yaml
 from docker_facts import inspect, wait_until
 from pulumi_stack import PulumiStack
+from steady_load import CLIENTS, steady_load
 
 from kato_balancing.verify import VerifyOptions, verify
 from kato_balancing.verify.load import SteadyLoad
 
-CLIENTS = 32
 RELOADS = 6
 DRAINS = 3
 
@@ -43,7 +43,7 @@ def same_process(before: dict[str, object], stack: PulumiStack, part: str = "bal
 
 def test_reloads_and_drains_lose_no_request(stack: PulumiStack) -> None:
     balancer = inspect(stack.container("balancer"))
-    with SteadyLoad(stack.outputs()["url"], clients=CLIENTS) as load:
+    with steady_load(stack.outputs()["url"]) as load:
         for number in range(RELOADS):
             rules = {"revealServers": True, "timeouts": {"read": 301 + number}}
             stack.configure(balancer=rules)

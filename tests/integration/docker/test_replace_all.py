@@ -9,10 +9,8 @@ import docker_facts
 import pytest
 from docker_facts import inspect
 from pulumi_stack import ROOT, PulumiStack, run
+from steady_load import CLIENTS, steady_load
 
-from kato_balancing.verify.load import SteadyLoad
-
-CLIENTS = 32
 NAMES = ["kato-0", "kato-1", "kato-2"]
 
 
@@ -47,7 +45,7 @@ def ids(stack: PulumiStack) -> dict[str, str]:
 def test_every_replica_is_replaced_and_no_request_fails(stack: PulumiStack) -> None:
     before = ids(stack)
     balancer = inspect(stack.container("balancer"))["Id"]
-    with SteadyLoad(stack.outputs()["url"], clients=CLIENTS) as load:
+    with steady_load(stack.outputs()["url"]) as load:
         load.mark("replace --all")
         report = kato_lb(stack, "replace", "--all")
     seen, lost, after = load.report(), load.lost(), ids(stack)
@@ -64,7 +62,7 @@ def test_every_replica_is_replaced_and_no_request_fails(stack: PulumiStack) -> N
 
 def test_a_drained_replica_gets_nothing_until_the_drain_is_undone(stack: PulumiStack) -> None:
     address = f"{docker_facts.address(stack.container('kato-1'))}:8000"
-    with SteadyLoad(stack.outputs()["url"], clients=CLIENTS) as load:
+    with steady_load(stack.outputs()["url"]) as load:
         kato_lb(stack, "drain", "kato-1")
         server = "kato-1" if "kato-1" in load.report().servers else address
         asked = load.report()
@@ -88,7 +86,7 @@ def test_a_replica_that_does_not_get_healthy_stops_the_replacement(stack: Pulumi
     failed = kato_lb(stack, "replace", "--all", code=1)
     assert failed["replicas"] == []
     assert "kato-lb replace kato-0 kato-1 kato-2" in failed["problem"]
-    with SteadyLoad(stack.outputs()["url"], clients=CLIENTS) as load:
+    with steady_load(stack.outputs()["url"]) as load:
         stack.configure(katoImage=image, draining=["kato-0"])
         kato_lb(stack, "replace", "kato-0", "kato-1", "kato-2")
     after = ids(stack)

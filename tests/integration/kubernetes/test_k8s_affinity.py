@@ -10,11 +10,11 @@ from conftest import SMALL
 from k8s_facts import Facts, owners, pod_of, sessions, wait_for
 from kubernetes import client
 from pulumi_stack import PulumiStack
+from steady_load import steady_load
 
 from dev.cluster import ingress
 from kato_balancing.verify import VerifyOptions, verify
 from kato_balancing.verify.disruption.cluster import BALANCER, KATO
-from kato_balancing.verify.load import SteadyLoad
 
 HOST = "kato.example.com"
 GATEWAY = "edge"
@@ -73,7 +73,7 @@ def test_haproxy_scales_and_updates_without_a_lost_request(
     cluster, url = facts.cluster(namespace), facts.url(namespace)
     ids = sessions(url, 400)
     before = owners(url, ids)
-    with SteadyLoad(url, clients=32, think_time=0.02) as load:
+    with steady_load(url) as load:
         load.mark("3 → 4")
         cluster.scale(4)
         cluster.wait_settled()

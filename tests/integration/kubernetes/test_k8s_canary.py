@@ -7,8 +7,7 @@ import pytest
 from conftest import KATO, NEXT_KATO
 from k8s_facts import Facts, owners, sessions
 from pulumi_stack import PulumiStack
-
-from kato_balancing.verify.load import SteadyLoad
+from steady_load import steady_load
 
 SESSIONS = 2000
 SHARES = {"nginx": (5, 25, 50, 100, 0), "haproxy": (50, 0)}
@@ -31,7 +30,7 @@ def test_a_share_of_the_sessions_goes_there_and_back(
     before = owners(url, ids)
     assert _on_canary(before) == set()
     taken: dict[int, set[str]] = {}
-    with SteadyLoad(url, clients=32, think_time=0.05) as load:
+    with steady_load(url) as load:
         for share in SHARES[proxy]:
             load.mark(f"{share} %")
             stack.configure(canary={**canary, "share": share})

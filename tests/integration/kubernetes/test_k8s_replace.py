@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from k8s_facts import Facts
 from pulumi_stack import ROOT, PulumiStack, run
+from steady_load import steady_load
 
 from kato_balancing.verify.disruption.cluster import KATO
-from kato_balancing.verify.load import SteadyLoad
 
-CLIENTS = 32
 NAMES = ["kato-0", "kato-1", "kato-2"]
 
 
@@ -51,7 +50,7 @@ def test_replicas_are_replaced_and_no_request_fails(
     namespace = str(stack.outputs()["namespace"])
     cluster = facts.cluster(namespace)
     before = {pod.name: pod.uid for pod in cluster.serving(KATO)}
-    with SteadyLoad(facts.url(namespace), clients=CLIENTS, think_time=0.02) as load:
+    with steady_load(facts.url(namespace)) as load:
         load.mark(" ".join(words))
         report = kato_lb(stack, *words)
     seen, lost = load.report(), load.lost()

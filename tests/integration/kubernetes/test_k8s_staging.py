@@ -20,12 +20,11 @@ from k8s_facts import (
     wait_for,
 )
 from pulumi_stack import ROOT, PulumiStack, run
+from steady_load import CLIENTS, steady_load
 
 from kato_balancing.verify import VerifyOptions, verify
 from kato_balancing.verify.disruption.cluster import BALANCER, KATO, REDIS
-from kato_balancing.verify.load import SteadyLoad
 
-CLIENTS = 32
 PASSWORD = "hunter-2"
 
 
@@ -158,7 +157,7 @@ def test_a_new_image_and_a_changed_rule_cost_no_request(
     stack: PulumiStack, facts: Facts, namespace: str, url: str
 ) -> None:
     before = {pod.uid for tier in (KATO, BALANCER) for pod in facts.cluster(namespace).pods(tier)}
-    with SteadyLoad(url, clients=CLIENTS, think_time=0.02) as load:
+    with steady_load(url) as load:
         load.mark("up")
         stack.configure(
             katoImage=NEXT_KATO, balancer={"revealServers": True, "timeouts": {"read": 290}}
@@ -221,7 +220,7 @@ def test_a_killed_process_costs_what_it_was_working_on(
 ) -> None:
     cluster = facts.cluster(namespace)
     victim = cluster.serving(KATO)[0]
-    with SteadyLoad(url, clients=CLIENTS, think_time=0.02) as load:
+    with steady_load(url) as load:
         load.mark("SIGKILL")
         kill_process(victim.name, namespace, KATO)
         wait_for(
