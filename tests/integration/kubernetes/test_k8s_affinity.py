@@ -1,5 +1,6 @@
 """The other ways to keep clients apart, on a real cluster: address, cookie, table, HAProxy."""
 
+import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,7 +18,8 @@ from kato_balancing.verify import VerifyOptions, verify
 from kato_balancing.verify.disruption.cluster import BALANCER, KATO
 
 HOST = "kato.example.com"
-GATEWAY = "edge"
+GATEWAY = f"edge-{secrets.token_hex(2)}"
+"""With an ending of its own: a run that was killed leaves its gateway behind."""
 WITHOUT_BALANCER: dict[str, Any] = {"balancer": {}, "balancerPods": {}}
 
 
