@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from k8s_facts import Facts
+from k8s_facts import Facts, collection, wait_for
 from pulumi_stack import PulumiStack, must
 
 from dev.cluster import lifecycle
+from dev.cluster.resource_definitions import definitions
 
 KATO, NEXT_KATO = "kato-lb/kato-stand-in:6.3.0", "kato-lb/kato-stand-in:6.3.1"
 IMAGES = {
@@ -50,6 +51,26 @@ def kubeconfig() -> Path:
 def facts(kubeconfig: Path) -> Facts:
     """What the cluster says."""
     return Facts.of(kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def others_kinds(facts: Facts) -> Iterator[None]:
+    """The kinds that other projects' operators read. The cluster keeps those that it has; the
+    others go at the end."""
+    made = []
+    for definition in definitions().values():
+        path = collection(definition, "")
+        answer = facts.send("POST", path, definition)
+        if answer.status_code == 409:
+            continue
+        assert answer.status_code == 201, answer.text
+        made.append(f"{path}/{definition['metadata']['name']}")
+        spec = definition["spec"]
+        served = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
+        wait_for(lambda at=served: facts.send("GET", at).is_success, 30, f"the kind at {served}")
+    yield
+    for path in made:
+        facts.send("DELETE", path)
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,11 @@
 """What the cluster and its pods say, for the tests."""
 
 import json
+import secrets
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,37 +65,77 @@ class Facts:
 
     def apply_dry(self, manifest: dict[str, Any], namespace: str) -> None:
         """Have the API server check an object strictly, without storing it."""
-        version, kind = manifest["apiVersion"], manifest["kind"]
-        plurals = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses"}
-        plural = plurals.get(kind, f"{kind.lower()}s")
-        root = f"/api/{version}" if "/" not in version else f"/apis/{version}"
-        where = "" if kind == "Namespace" else f"/namespaces/{namespace}"
+        kind = manifest["kind"]
         body = {**manifest, "metadata": {**manifest["metadata"], "namespace": namespace}}
         if kind == "Namespace":
             del body["metadata"]["namespace"]
         if "name" not in body["metadata"]:
             body["metadata"]["generateName"] = "dry-"
+        path = collection(manifest, "" if kind == "Namespace" else namespace)
+        answer = self.send("POST", path, body, dryRun="All", fieldValidation="Strict")
+        assert answer.status_code == 201, f"{kind}: {answer.text}"
+
+    def stored(self, manifest: dict[str, Any], namespace: str) -> dict[str, Any]:
+        """The object of that kind and name, as the cluster keeps it."""
+        path = f"{collection(manifest, namespace)}/{manifest['metadata']['name']}"
+        answer = self.send("GET", path)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def send(self, method: str, path: str, body: Any = None, **query: str) -> httpx.Response:
+        """One request to the API server; the caller looks at the answer."""
         # The typed client drops what it does not know; the server shall judge what is there.
         own = self.api.configuration
         tls = ssl.create_default_context(cafile=own.ssl_ca_cert)
         if own.cert_file:
             tls.load_cert_chain(own.cert_file, own.key_file)
         token = own.api_key.get("authorization")
-        answer = httpx.post(
-            f"{own.host}{root}{where}/{plural}",
-            params={"dryRun": "All", "fieldValidation": "Strict"},
+        return httpx.request(
+            method,
+            f"{own.host}{path}",
+            params=query,
             headers={"Authorization": token} if token else {},
             json=body,
             verify=tls,
             timeout=20,
         )
-        assert answer.status_code == 201, f"{kind}: {answer.text}"
+
+    @contextmanager
+    def namespace(self, purpose: str, labels: Mapping[str, str] | None = None) -> Iterator[str]:
+        """A namespace of the test's own; what is in it goes with it."""
+        name = f"{purpose}-{secrets.token_hex(2)}"
+        self.core.create_namespace({"metadata": {"name": name, "labels": dict(labels or {})}})
+        try:
+            # A pod is refused until its namespace has the account that it runs as.
+            accounts = self.core.list_namespaced_service_account
+            wait_for(lambda: accounts(name).items, 30, f"the account of {name}")
+            yield name
+        finally:
+            self.core.delete_namespace(name)
 
     @contextmanager
     def foreign_pod(self, name: str, namespace: str, image: str) -> Iterator[str]:
         """A pod that belongs to no stack."""
+        with self.pod(name, namespace, image, ["sleep", "600"]):
+            yield name
+
+    @contextmanager
+    def pod(
+        self,
+        name: str,
+        namespace: str,
+        image: str,
+        command: Sequence[str],
+        *,
+        labels: Mapping[str, str] | None = None,
+        volumes: Sequence[Mapping[str, Any]] = (),
+        **spec: Any,
+    ) -> Iterator[str]:
+        """A pod that satisfies the strictest rules, with its volumes at ``/<name>``; yields its
+        address."""
         pod: Any = {
-            "metadata": {"name": name},
+            "metadata": {"name": name, "labels": dict(labels or {})},
             "spec": {
                 "terminationGracePeriodSeconds": 1,
                 "automountServiceAccountToken": False,
@@ -107,13 +148,18 @@ class Facts:
                     {
                         "name": "main",
                         "image": image,
-                        "command": ["sleep", "600"],
+                        "command": list(command),
+                        "volumeMounts": [
+                            {"name": one["name"], "mountPath": f"/{one['name']}"} for one in volumes
+                        ],
                         "securityContext": {
                             "allowPrivilegeEscalation": False,
                             "capabilities": {"drop": ["ALL"]},
                         },
                     }
                 ],
+                "volumes": list(volumes),
+                **spec,
             },
         }
         self.core.create_namespaced_pod(namespace, pod)
@@ -123,12 +169,16 @@ class Facts:
                 60,
                 f"the start of {name}",
             )
-            yield name
+            yield str(self.core.read_namespaced_pod(name, namespace).status.pod_ip)
         finally:
             self.core.delete_namespaced_pod(name, namespace, grace_period_seconds=0)
 
-    def run_in(self, pod: str, namespace: str, command: list[str]) -> str:
-        """What a command in the pod prints, with its exit code in the last line."""
+    def run_in(
+        self, pod: str, namespace: str, command: list[str], container: str | None = None
+    ) -> str:
+        """What a command in the pod's (first) container prints, with its exit code in the last
+        line."""
+        chosen = {} if container is None else {"container": container}
         words = ["sh", "-c", '"$@"; echo "exit $?"', "sh", *command]
         # stream() changes the client that it is given.
         own = client.CoreV1Api(config.new_client_from_config(str(self.kubeconfig)))
@@ -138,6 +188,7 @@ class Facts:
                 pod,
                 namespace,
                 command=words,
+                **chosen,
                 stderr=True,
                 stdout=True,
                 stdin=False,
@@ -166,6 +217,15 @@ class Facts:
             *self.core.list_namespaced_secret(namespace).items,
         ]
         return [namespace, *(item.metadata.name for item in left)]
+
+
+def collection(manifest: Mapping[str, Any], namespace: str) -> str:
+    """Path of the objects of a kind; of those without a namespace, ``namespace`` is empty."""
+    version, kind = manifest["apiVersion"], manifest["kind"]
+    plurals = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses"}
+    plural = plurals.get(kind, f"{kind.lower()}s")
+    root = f"/api/{version}" if "/" not in version else f"/apis/{version}"
+    return f"{root}{namespace and f'/namespaces/{namespace}'}/{plural}"
 
 
 class Endings:

@@ -6,18 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+from geo_dns_stage import BACKUP, CLIENTS, PLACES, dig, dns_inputs, use_program, wait_for
 from pulumi_stack import PulumiStack, must
-from region_stage import (
-    CLIENTS,
-    PLACES,
-    RegionServer,
-    dig,
-    dns_inputs,
-    free_port,
-    region_servers,
-    use_program,
-    wait_for,
-)
+from region_stage import PORT, RegionServer, free_port, region_servers
 
 PROGRAM = """
 import json
@@ -26,7 +17,6 @@ import components
 dns = components.GeoDns("dns", json.loads(pulumi.Config().require("dns")))
 pulumi.export("address", dns.address)
 """
-BACKUP = ["192.0.2.250"]
 
 
 @dataclass
@@ -40,8 +30,15 @@ class Stage:
 
     def deploy(self, **more: object) -> None:
         """Bring the server up with these inputs."""
-        publish = {"image": self.image, "publish": {"port": self.port}}
-        self.stack.configure(dns=json.dumps(dns_inputs(self.servers, **publish, **more)))
+        addresses = {name: server.address for name, server in self.servers.items()}
+        inputs = dns_inputs(
+            addresses,
+            health_ports=dict.fromkeys(addresses, PORT),
+            image=self.image,
+            publish={"port": self.port},
+            **more,
+        )
+        self.stack.configure(dns=json.dumps(inputs))
         self.stack.up()
 
     def answer(self, client: str) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+from geo_dns_stage import use_program, wait_for
 from pulumi_stack import PulumiStack, must
-from region_stage import free_port, use_program, wait_for
+from region_stage import free_port
 
 from kato_balancing.client import RegionDown, Regions
 from kato_balancing.headers import REGION_HEADER, REGION_HOP_HEADER
