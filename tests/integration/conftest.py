@@ -1,8 +1,8 @@
 """For every test on real parts. It also makes this folder importable: pulumi_stack is for all.
 
 Tests that measure, and those that end the machine's cluster, need the machine to themselves. The
-others mostly wait, so with two processes (``--numprocesses 2``) those on Docker and those on
-Kubernetes run side by side, each in their order.
+others mostly wait, so with two processes (``--numprocesses 2``) they run side by side in two
+groups that take about as long, each in its order.
 """
 
 from pathlib import Path
@@ -15,8 +15,8 @@ SIDE_BY_SIDE = {
     "docker": "docker",
     "monitoring": "docker",
     "packaging": "docker",
-    "regions": "docker",
     "kubernetes": "kubernetes",
+    "regions": "kubernetes",
 }
 
 
@@ -27,11 +27,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
-    return _ByPlatform(config, log)
+    return _ByGroup(config, log)
 
 
-class _ByPlatform(LoadScopeScheduling):
-    """Gives each process the tests of one platform."""
+class _ByGroup(LoadScopeScheduling):
+    """Gives each process the tests of one group."""
 
     def _split_scope(self, nodeid: str) -> str:
         folder = _folder(self.config.rootpath / nodeid.partition("::")[0])

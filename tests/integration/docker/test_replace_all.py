@@ -11,6 +11,9 @@ from docker_facts import inspect
 from pulumi_stack import ROOT, PulumiStack, run
 from steady_load import CLIENTS, steady_load
 
+# On a machine that is too busy, HAProxy's checks find every replica late and take all as down.
+pytestmark = pytest.mark.alone
+
 NAMES = ["kato-0", "kato-1", "kato-2"]
 
 
