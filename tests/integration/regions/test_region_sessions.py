@@ -1,5 +1,6 @@
 """Two real regions, each with its own Redis: a session is served where it lives or not at all."""
 
+import ipaddress
 import json
 from collections.abc import Callable
 
@@ -57,9 +58,10 @@ front of the stores of ``eu`` and ``us``: what counts there is the answer, not t
 def stack(new_region_stack: Callable[[str], PulumiStack]) -> PulumiStack:
     made = new_region_stack("regions")
     use_program(made, PROGRAM)
-    host = must(
-        ["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"]
-    ).strip()
+    # This machine as containers see it; an engine names the gateway from its second start on only.
+    form = "{{(index .IPAM.Config 0).Subnet}}"
+    subnet = must(["docker", "network", "inspect", "bridge", "--format", form]).strip()
+    host = str(ipaddress.ip_network(subnet)[1])
     ports = {name: free_port() for name in ("eu", "us", "asia", "sa")}
     made.configure(host=host, ports=json.dumps(ports))
     made.up()
