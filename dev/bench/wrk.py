@@ -39,7 +39,8 @@ def run(port: int, script: Path, seconds: int) -> Load:
     """Load 127.0.0.1:port for that long."""
     done = subprocess.run(
         [
-            "wrk", "-t", "2", "-c", str(CONNECTIONS), "-d", f"{seconds}s", "--latency", "--timeout", "10s",
+            "wrk", "-t", "2", "-c", str(CONNECTIONS), "-d", f"{seconds}s",
+            "--latency", "--timeout", "10s",
             "-s", str(script), f"http://127.0.0.1:{port}/",
         ],
         capture_output=True, text=True, timeout=seconds + 30, check=True,
