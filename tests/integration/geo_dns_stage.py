@@ -4,8 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import yaml
-from pulumi_stack import PulumiStack, run
+from pulumi_stack import run
 
 PLACES = {
     "eu": (50.1, 8.7),
@@ -26,22 +25,6 @@ CLIENTS = {
 NAME = "kato.example.com"
 HEALTH_PATH = "/sessions/lb-probe/exists"
 BACKUP = ["192.0.2.250"]
-
-
-def use_program(stack: PulumiStack, text: str) -> None:
-    """Let the stack run this program instead of the repository's."""
-    project = stack.folder / "Pulumi.yaml"
-    naming = yaml.safe_load(project.read_text())["config"]["pulumi:autonaming"]
-    for name, content in (
-        ("__main__.py", text),
-        ("Pulumi.yaml", yaml.safe_dump({
-            "name": "kato",
-            "runtime": {"name": "python", "options": {"virtualenv": "venv"}},
-            "config": {"pulumi:autonaming": naming},
-        })),
-    ):  # fmt: skip
-        (stack.folder / name).unlink()
-        (stack.folder / name).write_text(content)
 
 
 def dig(

@@ -75,6 +75,21 @@ class PulumiStack:
         self._write()
         self.pulumi("stack", "init", self.name)
 
+    def use_program(self, text: str) -> None:
+        """Run this program instead of the repository's, with its rule for names."""
+        project = self.folder / "Pulumi.yaml"
+        naming = yaml.safe_load(project.read_text())["config"]["pulumi:autonaming"]
+        for name, content in (
+            ("__main__.py", text),
+            ("Pulumi.yaml", yaml.safe_dump({
+                "name": "kato",
+                "runtime": {"name": "python", "options": {"virtualenv": "venv"}},
+                "config": {"pulumi:autonaming": naming},
+            })),
+        ):  # fmt: skip
+            (self.folder / name).unlink()
+            (self.folder / name).write_text(content)
+
     def configure(self, **settings: Any) -> None:
         """Change settings; None takes one out."""
         self.settings.update(settings)

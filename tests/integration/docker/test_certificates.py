@@ -7,7 +7,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import yaml
 from docker_facts import inspect, wait_until
 from pulumi_stack import PulumiStack, must
 from steady_load import steady_load
@@ -62,18 +61,7 @@ def test_a_new_certificate_is_reloaded(
 ) -> None:
     port = free_port()
     stack = new_stack(f"tls-{balancer.lower()}")
-    project = stack.folder / "Pulumi.yaml"
-    naming = yaml.safe_load(project.read_text())["config"]["pulumi:autonaming"]
-    for name, text in (
-        ("__main__.py", PROGRAM),
-        ("Pulumi.yaml", yaml.safe_dump({
-            "name": "kato",
-            "runtime": {"name": "python", "options": {"virtualenv": "venv"}},
-            "config": {"pulumi:autonaming": naming},
-        })),
-    ):  # fmt: skip
-        (stack.folder / name).unlink()
-        (stack.folder / name).write_text(text)
+    stack.use_program(PROGRAM)
     first, second = certificate(tmp_path, "first"), certificate(tmp_path, "second")
     stack.settings = {"balancer": balancer, "image": image, "port": port, **first}
     stack.configure()

@@ -19,7 +19,6 @@ from geo_dns_stage import (
     NAME,
     dig,
     dns_inputs,
-    use_program,
     wait_for,
 )
 from k8s_facts import Facts, objects_of
@@ -215,7 +214,7 @@ def stage(
         addresses = {(home, DNS): DNS_ADDRESS, (there, "eu"): EU_ADDRESS}
         made.enter_context(_load_balancer(facts, addresses))
         stack = new_stack("geo-dns")
-        use_program(stack, PROGRAM)
+        stack.use_program(PROGRAM)
         regions = {
             "eu": Region(facts, "eu", there, eu, EU_ADDRESS),
             "us": Region(facts, "us", there, us, us),
@@ -353,7 +352,7 @@ def test_others_take_their_objects_strictly(
     }
     with facts.namespace("geo-dns", RESTRICTED) as home:
         stack = new_stack("others-dns")
-        use_program(stack, PROGRAM)
+        stack.use_program(PROGRAM)
         addresses = {"eu": "192.0.2.1", "us": "2001:db8::2"}
         inputs = {
             name: dns_inputs(addresses, health_ports=HEALTH_PORTS, namespace=home, **more)

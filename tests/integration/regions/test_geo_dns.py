@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from geo_dns_stage import BACKUP, CLIENTS, PLACES, dig, dns_inputs, use_program, wait_for
+from geo_dns_stage import BACKUP, CLIENTS, PLACES, dig, dns_inputs, wait_for
 from pulumi_stack import PulumiStack, must
 from region_stage import PORT, RegionServer, free_port, region_servers
 
@@ -64,7 +64,7 @@ def stage(
     folder = tmp_path_factory.mktemp("region-servers")
     with region_servers(folder) as servers:
         stack = new_region_stack(f"geodns-{request.param.replace('.', '-')}")
-        use_program(stack, PROGRAM)
+        stack.use_program(PROGRAM)
         made = Stage(stack, servers, free_port(), f"kato-lb/powerdns:{request.param}")
         made.deploy()
         yield made

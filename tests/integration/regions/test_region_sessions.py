@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from geo_dns_stage import use_program, wait_for
+from geo_dns_stage import wait_for
 from pulumi_stack import PulumiStack, must
 from region_stage import free_port
 
@@ -57,7 +57,7 @@ front of the stores of ``eu`` and ``us``: what counts there is the answer, not t
 @pytest.fixture(scope="module")
 def stack(new_region_stack: Callable[[str], PulumiStack]) -> PulumiStack:
     made = new_region_stack("regions")
-    use_program(made, PROGRAM)
+    made.use_program(PROGRAM)
     # This machine as containers see it; an engine names the gateway from its second start on only.
     form = "{{(index .IPAM.Config 0).Subnet}}"
     subnet = must(["docker", "network", "inspect", "bridge", "--format", form]).strip()
