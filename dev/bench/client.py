@@ -8,6 +8,7 @@ two others alone.
 
 import argparse
 import json
+import multiprocessing
 import secrets
 import socket
 import sys
@@ -15,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from statistics import median, quantiles
 
 import httpx
@@ -31,24 +33,35 @@ DELAY = 0.01
 """Seconds that a call takes at an instance that is not slow."""
 SLOWER = 10
 SESSIONS, OBSERVATIONS, CALLERS = 60, 5, 4
+START_SECONDS = 10
 TAIL = Aim(1.5)
 
 
 @contextmanager
 def server(delay: float = 0.0) -> Iterator[str]:
-    """A server that answers each request after ``delay`` seconds and keeps nothing; its URL."""
+    """A server that answers each request after ``delay`` seconds and keeps nothing; its URL.
+
+    A process of its own: in the caller's, both would wait for one interpreter lock.
+    """
+    processes = multiprocessing.get_context("spawn")
+    ours, its = processes.Pipe()
+    process = processes.Process(target=_accept, args=(its, delay), daemon=True)
+    process.start()
+    try:
+        if not ours.poll(START_SECONDS):
+            raise TimeoutError(f"the server did not start within {START_SECONDS} s")
+        yield f"http://127.0.0.1:{ours.recv()}"
+    finally:
+        process.kill()
+        process.join(START_SECONDS)
+
+
+def _accept(parent: Connection, delay: float) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        threading.Thread(target=_accept, args=(listening, delay), daemon=True).start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-
-
-def _accept(listening: socket.socket, delay: float) -> None:
-    while True:
-        try:
+        parent.send(listening.getsockname()[1])
+        while True:
             connection, _ = listening.accept()
-        except OSError:
-            return  # closed: the measurement is over
-        threading.Thread(target=_serve, args=(connection, delay), daemon=True).start()
+            threading.Thread(target=_serve, args=(connection, delay), daemon=True).start()
 
 
 def _serve(connection: socket.socket, delay: float) -> None:

@@ -217,7 +217,8 @@ class KatoTransport(httpx.BaseTransport):
             case Acquire(lock, limit):
                 return lock.acquire(timeout=limit)
             case SendAll(sends):
-                return list(self._pool().map(self._send, sends))
+                others = [self._pool().submit(self._send, send) for send in sends[1:]]
+                return [self._send(sends[0]), *(other.result() for other in others)]
             case Forget(send):
                 self._pool().submit(self._send, send)
                 return None
@@ -246,7 +247,10 @@ class KatoTransport(httpx.BaseTransport):
     def _pool(self) -> ThreadPoolExecutor:
         with self._starting:
             if self._threads is None:
-                self._threads = ThreadPoolExecutor(thread_name_prefix="kato-client")
+                # By default as many as processors, and a few: a draw would wait for others' draws.
+                self._threads = ThreadPoolExecutor(
+                    self._parts.core.policy.connections, thread_name_prefix="kato-client"
+                )
             return self._threads
 
     def _either(self, command: SendEither) -> tuple[Send, Outcome]:

@@ -11,6 +11,10 @@ from typing import Final
 SLOW_KEEPS: Final = 0.7
 FAST_KEEPS: Final = 0.9
 """Parts of the smoothed latency that one slower, or faster, answer leaves."""
+MOST_SLOWER: Final = 2.0
+"""One answer counts for at most this multiple of the smoothed latency: a hiccup of the caller's own
+machine, which delays all calls of a moment, makes no instance slow; one that is ten times slower
+passes three times the others' latency with its fifth answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +24,8 @@ class WeightingSettings:
     decay: float = 10.0
     """A latency of this age counts 1/e at most."""
     stale: float = 10.0
-    """Without a measurement for this time an instance is unknown: it gets one trial session at
-    a time, never the bulk of them."""
+    """Without a measurement for this time an instance is unknown: it gets one trial at a time,
+    never the bulk of the new sessions."""
     slow_start: float = 10.0
     """An instance that returns gets its share in steps over this time."""
     tolerance: float = 2.0
@@ -81,6 +85,7 @@ class MetricsWeighting:
                 # answers, one hiccup of a busy machine is not taken for it.
                 most = SLOW_KEEPS if seconds > one.latency else FAST_KEEPS
                 kept = min(exp(-(now - one.at) / self._settings.decay), most)
+                seconds = min(seconds, one.latency * MOST_SLOWER)
                 one.latency = one.latency * kept + seconds * (1 - kept)
             one.at = now
 
@@ -116,14 +121,26 @@ class MetricsWeighting:
             return True
         with self._lock:
             other = self._random.choice(others)
-            return self._wins(owner, other, self._settings.tolerance)
+            # A session stays for its life: an instance that was slow when it was last heard of is
+            # tried by the making of a session that another one owns, not by a session of its own.
+            return not self._was_slower(owner, other) and self._wins(
+                owner, other, self._settings.tolerance
+            )
 
     def has_slow(self, names: Iterable[str]) -> bool:
-        """True when one is so much slower than another that it should get no new sessions."""
+        """True when one is, or was when last heard of, so much slower than another that it should
+        get no new sessions."""
         with self._lock:
-            known = [one.latency for name in names
-                     if not self._is_unknown(one := self._measured[name])]  # fmt: skip
-        return bool(known) and max(known) > min(known) * self._settings.slower
+            heard = [one.latency for name in names if (one := self._measured[name]).at is not None]
+        return bool(heard) and max(heard) > min(heard) * self._settings.slower
+
+    def _was_slower(self, one: str, other: str) -> bool:
+        mine, theirs = self._measured[one], self._measured[other]
+        return (
+            mine.at is not None
+            and theirs.at is not None
+            and mine.latency > theirs.latency * self._settings.slower
+        )
 
     def _wins(self, one: str, other: str, tolerance: float = 1.0) -> bool:
         mine, theirs = self._measured[one], self._measured[other]
@@ -132,7 +149,7 @@ class MetricsWeighting:
         if self._is_unknown(mine) or self._is_unknown(theirs):
             return self._trial(mine) if self._is_unknown(mine) else True
         # However busy the other is: what is this much slower has a trouble of its own.
-        if mine.latency > theirs.latency * self._settings.slower:
+        if self._was_slower(one, other):
             return False
         return self._cost(mine) <= self._cost(theirs) * tolerance
 

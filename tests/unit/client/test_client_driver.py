@@ -4,12 +4,14 @@ import asyncio
 import dataclasses
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 from fake_kato import NAMES, QUICK, URLS, FakeKato
 
 from kato_balancing.client import AsyncFailoverClient, FailoverClient, OutOfTime, Policy
+from kato_balancing.client._core import AT_ONCE
 from kato_balancing.client.transport import _Limits
 
 HEDGED = dataclasses.replace(QUICK, hedge=0.01)
@@ -22,6 +24,25 @@ def test_limits_count_down():
     assert not limits.over
     assert _Limits(-1.0, connect=1.0).get("read") == 0.001
     assert _Limits(-1.0, connect=1.0).over
+
+
+def test_no_draw_waits_for_the_draws_of_others():
+    """All draws of eight callers are on their way at the same time."""
+    callers, kato, together = 8, FakeKato(), threading.Barrier(8 * AT_ONCE)
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            together.wait(5)
+        return kato.handle(request)
+
+    with FailoverClient(URLS, QUICK, transport=httpx.MockTransport(handle)) as client:
+        for name, seconds in zip(NAMES, (0.01, 0.01, 0.1), strict=True):
+            client._transport.parts.core.pool.weighting.begin(name)
+            client._transport.parts.core.pool.weighting.end(name, seconds)
+        with ThreadPoolExecutor(callers) as threads:
+            made = list(threads.map(client.create_session, ["n"] * callers))
+    assert len(set(made)) == callers
+    assert not together.broken
 
 
 class Dripping:

@@ -72,16 +72,35 @@ def test_old_measurements_are_no_measurements(weighting, clock):
 
 
 def test_trouble_is_seen_within_a_few_answers_and_a_hiccup_is_not_trouble(weighting, clock):
-    measure(weighting, a=0.01)
-    measure(weighting, a=0.06)
-    assert weighting.latency("a") < 0.03
-    for _ in range(5):
-        measure(weighting, a=0.1)
-    assert weighting.latency("a") > 0.08
-    for _ in range(5):
-        clock.now += 5
-        measure(weighting, a=0.01)
+    measure(weighting, a=0.01, b=0.01, c=0.01)
+    for _ in range(2):  # the caller's machine stood still with two calls on their way
+        measure(weighting, a=0.5)
     assert weighting.latency("a") < 0.02
+    for _ in range(4):
+        measure(weighting, b=0.1)
+    assert not weighting.has_slow(["b", "c"])
+    measure(weighting, b=0.1)
+    assert weighting.has_slow(["b", "c"])
+    assert not weighting.good_enough("b", ["b", "c"])
+    for _ in range(20):
+        measure(weighting, b=0.1)
+    assert weighting.latency("b") > 0.09
+    for _ in range(7):
+        clock.now += 5
+        measure(weighting, b=0.01)
+    assert weighting.latency("b") < 0.02
+
+
+def test_one_that_was_slow_is_tried_without_a_session_of_its_own(weighting, clock):
+    measure(weighting, a=0.01, b=0.01, c=0.1)
+    clock.now += 11
+    measure(weighting, a=0.01, b=0.01)
+    assert weighting.latency("c") is None
+    assert weighting.has_slow(NAMES)
+    assert not weighting.good_enough("c", NAMES)
+    assert "c" in [weighting.choose(NAMES) for _ in range(20)]
+    measure(weighting, c=0.01)
+    assert weighting.good_enough("c", NAMES)
 
 
 def test_in_flight_counts(weighting):
