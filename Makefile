@@ -11,7 +11,6 @@ WITH_TOOLS := . .state/env &&
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-18s %s\n", $$1, $$2}'
 
-PACKS := load_balancing kubernetes security
 PLATFORM = $(shell grep -qs 'kato:platform: kubernetes' Pulumi.$(STACK).yaml && echo kubernetes || echo up)
 
 setup: ## install or build what the stack needs (Python environment, Pulumi, its provider, Docker)
@@ -37,8 +36,8 @@ preview: setup ## preview the stack (STACK=prod) with the policy packs; needs no
 	@$(PYTHON) -m dev.toolchain kubernetes
 	@$(WITH_TOOLS) pulumi stack select --create $(STACK)
 	@$(WITH_TOOLS) $(PY) -m policies.settings policies/env/$(STACK).json
-	@$(WITH_TOOLS) pulumi preview --stack $(STACK) $(foreach pack,$(PACKS),--policy-pack policies/$(pack) \
-		--policy-pack-config policies/env/$(STACK).json)
+	@$(WITH_TOOLS) pulumi preview --stack $(STACK) --policy-pack policies/complete \
+		--policy-pack-config policies/env/$(STACK).json
 
 cluster: ## a real one-node Kubernetes on this machine, or the one of KUBECONFIG_FILE=...
 	@$(PYTHON) -m dev.toolchain kubernetes

@@ -67,9 +67,9 @@ EVERYWHERE: Final = (LATE, COVERAGE)
 ALL: Final = (*RULES, *EVERYWHERE)
 
 
-def rules_of(pack: Pack) -> tuple[Rule, ...]:
-    """The rules of a pack, in the order in which they run."""
-    return (*(rule for rule in RULES if rule.pack is pack), *EVERYWHERE)
+def rules_of(*packs: Pack) -> tuple[Rule, ...]:
+    """The rules of packs that run in one process, in the order in which they run."""
+    return (*(rule for rule in RULES if rule.pack in packs), *EVERYWHERE)
 
 
 def rule(rule_id: str) -> Rule:

@@ -129,27 +129,31 @@ class Run:
         return self.call.late
 
 
-def serve(name: str) -> None:
-    """Be the pack of this name; returns only when the engine stops it."""
-    pack = Pack(name)
+def serve(*names: str) -> None:
+    """Be the pack of this name, or of several in one process; returns only when the engine stops
+    it. Raises ValueError for an unknown name and for none."""
+    packs = tuple(Pack(name) for name in names)
+    if not packs:
+        raise ValueError(f"name a pack: {', '.join(Pack)}")
     shared_reading.install()
-    if pack is not Pack.KUBERNETES:
-        # Loads while the engine starts the next pack; a rule that comes first waits for it.
+    if packs != (Pack.KUBERNETES,):
+        # Loads while the engine goes on; a rule that comes first waits for it.
         text = f"{__package__}.configuration_text"
         threading.Timer(_LOADING_AFTER, importlib.import_module, (text,)).start()
+    subject = f" {names[0].replace('_', ' ')}" if len(packs) == 1 else ""
     PolicyPack(
-        f"kato-{name.replace('_', '-')}",
-        policies(pack),
+        f"kato{subject.replace(' ', '-')}",
+        policies(*packs),
         enforcement_level=EnforcementLevel.ADVISORY,
-        description=PACKS[pack],
-        display_name=f"KATO {name.replace('_', ' ')}",
-        tags=["kato", name.replace("_", "-")],
+        description=". ".join(PACKS[pack] for pack in packs),
+        display_name=f"KATO{subject}",
+        tags=["kato", *(pack.replace("_", "-") for pack in packs)],
     )
 
 
-def policies(pack: Pack) -> list[Policy]:
-    """The pack's rules as the SDK's policies, in the order in which they run."""
-    run, rules = Run(), rules_of(pack)
+def policies(*packs: Pack) -> list[Policy]:
+    """The packs' rules as the SDK's policies, in the order in which they run."""
+    run, rules = Run(), rules_of(*packs)
     by_id = {rule.id: rule for rule in rules}
     found: list[Policy] = []
     for order, rule in enumerate(rules):

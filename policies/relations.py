@@ -389,9 +389,10 @@ def backend_names(route: Resource) -> list[Value]:
     else:
         for rule in route.spec["rules"].items():
             found += [
-                reference["name"]
+                # An unknown kind may be a Service's: the name is as good as unknown.
+                reference["kind"] if reference["kind"].unknown else reference["name"]
                 for reference in rule["backendRefs"].items()
-                if reference["kind"].data in (None, "Service")
+                if reference["kind"].unknown or reference["kind"].data in (None, "Service")
             ]
     return [name for name in found if name.unknown or name.present]
 

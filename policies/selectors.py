@@ -58,7 +58,7 @@ def _expression(expression: Value, labels: Value) -> bool:
         return True
     found = value.text()
     values = expression["values"]
-    known = {item.data for item in values.items()}
+    known = [item.data for item in values.items()]
     if found in known:
         return operator == "In"
     for item in values.items():

@@ -121,12 +121,7 @@ def _peers(peers: Value, pods: Pods) -> bool:
 
 
 def _on_port(ports: Value, pods: Pods) -> bool:
-    names = {
-        port["name"].data
-        for container in pods.containers
-        for port in container["ports"].items()
-        if port["containerPort"].data == kato.PORT
-    }
+    own = [port for container in pods.containers for port in container["ports"].items()]
 
     def is_kato(port: Value) -> bool:
         wanted = port["port"]
@@ -134,7 +129,12 @@ def _on_port(ports: Value, pods: Pods) -> bool:
             return True
         name = wanted.text()
         if name is not None:
-            return name in names
+            return some(
+                own,
+                lambda port: (
+                    port["containerPort"].whole() == kato.PORT and port["name"].text() == name
+                ),
+            )
         last = port["endPort"].whole()
         first = wanted.whole()
         return first is not None and first <= kato.PORT <= (last or first)

@@ -33,9 +33,9 @@ class Diagnostic:
 
 
 class Analyzer:
-    """One pack's process."""
+    """The process of one pack, named by its folder."""
 
-    def __init__(self, pack: Pack) -> None:
+    def __init__(self, pack: str) -> None:
         folder = ROOT / "policies" / pack
         # As the language host does it: its own folder as working directory, the engine's address.
         self._process = subprocess.Popen(

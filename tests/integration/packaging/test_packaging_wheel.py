@@ -89,7 +89,7 @@ def test_a_balancer_alone_deploys_and_the_packs_judge_it(
     stack.pulumi("up", "--yes", "--skip-preview")
     url = stack.pulumi("stack", "output", "url").strip()
 
-    assert "kato-load-balancing" in seen
+    assert "✅ kato@" in seen
     # The servers of the documentation's network answer nobody; the balancer itself says so.
     answer = run([sys.executable, "-m", "kato_balancing.cli", "verify", url], limit=120)
     assert answer.returncode == 1

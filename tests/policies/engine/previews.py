@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,21 +62,23 @@ class Project:
             check=False,
         )
 
-    def preview(self, settings: Path | None = None, *arguments: str) -> Preview:
-        """Preview with all packs, each with these settings."""
+    def preview(
+        self, settings: Path | None = None, *arguments: str, packs: Sequence[str] = tuple(Pack)
+    ) -> Preview:
+        """Preview with packs, each with these settings."""
         log = self.folder / "events.json"
         log.unlink(missing_ok=True)
         done = self.pulumi(
             "preview", "--stack", self.stack, "--event-log", str(log),
-            *policy_arguments(settings), *arguments,
+            *policy_arguments(settings, packs), *arguments,
         )  # fmt: skip
         return Preview(done.returncode, _findings(log), done.stdout + done.stderr)
 
 
-def policy_arguments(settings: Path | None = None) -> list[str]:
+def policy_arguments(settings: Path | None = None, packs: Sequence[str] = tuple(Pack)) -> list[str]:
     """What turns the packs on, from any folder."""
     found: list[str] = []
-    for pack in Pack:
+    for pack in packs:
         found += ["--policy-pack", str(ROOT / "policies" / pack)]
         if settings is not None:
             found += ["--policy-pack-config", str(settings)]

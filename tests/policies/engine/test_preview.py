@@ -8,17 +8,35 @@ import pytest
 from previews import PROGRAM, ROOT, SETTINGS, manifests, ours, policy_arguments, state
 
 from policies.examples.sound import ON_NGINX
+from policies.rule import Pack
 
 GUIDE = (PROGRAM.parent / "guide.yaml").read_text()
 
 
+COMPLETE = ("complete",)
+
+
+@pytest.mark.parametrize("packs", [tuple(Pack), COMPLETE], ids=["three", "complete"])
 @pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
-def test_our_stack_passes_without_a_finding(tmp_path: Path, stack: str) -> None:
-    preview = ours(tmp_path / "project", stack).preview(SETTINGS / f"{stack}.json")
+def test_our_stack_passes_without_a_finding(
+    tmp_path: Path, stack: str, packs: tuple[str, ...]
+) -> None:
+    preview = ours(tmp_path / "project", stack).preview(SETTINGS / f"{stack}.json", packs=packs)
 
     assert preview.exit_code == 0, preview.output
     assert preview.findings == ()
-    assert preview.output.count("✅ kato-") == 3
+    assert preview.output.count("✅ kato") == len(packs)
+
+
+def test_the_complete_pack_finds_what_the_three_find(tmp_path: Path) -> None:
+    project = manifests(tmp_path / "project", GUIDE)
+    three, complete = (
+        {(one.policy, one.level, one.resource, one.message) for one in preview.findings}
+        for preview in (project.preview(), project.preview(packs=COMPLETE))
+    )
+
+    assert len(complete) > 20
+    assert complete == three
 
 
 def test_the_guides_kubernetes_part_and_its_files_fail(tmp_path: Path) -> None:

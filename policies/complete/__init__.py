@@ -1,0 +1,1 @@
+"""A policy pack; started from __main__.py, never imported."""
