@@ -59,7 +59,7 @@ def parse(text: str) -> Load:
 
 
 def _percentile(text: str, percent: int) -> float:
-    found = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m)$", text, re.MULTILINE)
+    found = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m)\s*$", text, re.MULTILINE)
     if found is None:
         raise ValueError(f"wrk's report has no {percent} % line:\n{text}")
     return round(float(found[1]) * _UNITS[found[2]], 3)
