@@ -44,6 +44,7 @@ from .kubernetes.network_policies import (
     network_policies,
 )
 from .kubernetes.object_names import require_name
+from .kubernetes.pods import NOTICE_SECONDS
 from .kubernetes.resources import ContainerResources, Resources
 from .kubernetes.stores import ClusterClickHouse, ClusterQdrant, ClusterRedis, StoreInputs, stores
 from .process_args import KatoProcessSettings
@@ -57,9 +58,6 @@ _LEARNING_MARGIN_SECONDS = 2
 
 _SHORTEST_PAUSE_SECONDS = 10
 """The cluster's own parts need this long to learn that a pod goes."""
-
-_PAUSE_SECONDS = 15
-"""Longer than any balancer needs with the usual DNS, so that a busy node may be late."""
 
 _DNS_NAME = "kube-dns.kube-system.svc"
 """The name that nearly every distribution gives its DNS server, whichever program it is."""
@@ -260,7 +258,7 @@ class _Inputs(KatoInputs, StoreInputs):
     replicas: Replicas | None = None
     autoscaling: AutoscalingInputs | None = None
     canary: CanaryInputs | None = None
-    pause_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = _PAUSE_SECONDS
+    pause_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = NOTICE_SECONDS
     resources: Resources = Resources()
     rules: Mapping[str, Any] = {}
     balancer: _BalancerPods = _BalancerPods()

@@ -15,15 +15,11 @@ from ..balancer_programs import Program as BalancerProgram
 from . import monitoring
 from .labels import Labels
 from .monitoring import LogExporter
-from .pods import Probes, Program, deployment, disruption_budget, metadata, probe
+from .pods import NOTICE_SECONDS, Probes, Program, deployment, disruption_budget, metadata, probe
 from .resources import Resources
 
 TIER = "balancer"
 PUBLIC, PRIVATE = "http", "private"
-
-PAUSE_SECONDS = 5
-"""Before the balancer stops taking connections: by then every node's kube-proxy sends new ones to
-others."""
 
 RESOURCES = (0.1, 128)
 """Cores and megabytes that a replica asks for by default."""
@@ -136,8 +132,8 @@ def _program(tier: BalancerTier, sources: list[k8s.core.v1.VolumeProjectionArgs]
             readiness=probe(get=health, period=2, timeout=1, failures=2),
             liveness=probe(port=PUBLIC, period=10, timeout=5, failures=3),
         ),
-        pause_seconds=PAUSE_SECONDS,
-        grace_seconds=math.ceil(PAUSE_SECONDS + rules.drain.seconds + _STOP_MARGIN_SECONDS),
+        pause_seconds=NOTICE_SECONDS,
+        grace_seconds=math.ceil(NOTICE_SECONDS + rules.drain.seconds + _STOP_MARGIN_SECONDS),
         volumes=[
             k8s.core.v1.VolumeArgs(
                 name="configuration",

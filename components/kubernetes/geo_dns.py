@@ -14,7 +14,7 @@ from kato_balancing.geodns import GeoDns, powerdns
 from . import balancer_tier
 from .exposure import assigned_addresses
 from .labels import COMPONENT, NAME, PRODUCT, Labels
-from .pods import Probes, Program, deployment, disruption_budget, metadata, probe
+from .pods import NOTICE_SECONDS, Probes, Program, deployment, disruption_budget, metadata, probe
 from .policy_rules import Policies, anywhere, received_from, sent_to
 from .resources import Resources
 
@@ -24,9 +24,7 @@ _FOLDER = "/etc/pdns-kato"
 _DNS_PORT = 53
 _PROTOCOLS = ("UDP", "TCP")
 _RESOURCES = Resources(cpu=0.1, memory_megabytes=64, memory_limit_megabytes=128)
-_PAUSE_SECONDS = 5
-"""Before the server stops: by then every node sends questions to others."""
-_GRACE_SECONDS = 15
+_STOP_SECONDS = 10
 _SETTLED_SECONDS = 5
 
 
@@ -177,8 +175,8 @@ def _program(tier: DnsTier, files: pulumi.Input[str]) -> Program:
             readiness=probe(command=ready, period=2, timeout=2, failures=2),
             liveness=probe(command=alive, period=10, timeout=5, failures=3),
         ),
-        pause_seconds=_PAUSE_SECONDS,
-        grace_seconds=_GRACE_SECONDS,
+        pause_seconds=NOTICE_SECONDS,
+        grace_seconds=NOTICE_SECONDS + _STOP_SECONDS,
         volumes=[
             k8s.core.v1.VolumeArgs(
                 name="files", config_map=k8s.core.v1.ConfigMapVolumeSourceArgs(name=files)

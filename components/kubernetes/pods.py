@@ -18,6 +18,11 @@ _SCRATCH_LIMIT = "1Gi"
 REVISIONS_KEPT = 5
 """Old revisions that ``kubectl rollout undo`` can go back to."""
 
+NOTICE_SECONDS = 15
+"""A pod that is to go serves on for this long: by then every node's kube-proxy, the DNS and the
+balancers know. kube-proxy needs 2 s with nine processes waiting for each processor; with more to
+do at once, connections came to a balancer that was gone after 6 s."""
+
 HttpGet = k8s.core.v1.HTTPGetActionArgs
 
 

@@ -12,6 +12,7 @@ from pulumi_stack import PulumiStack, must
 
 from dev.cluster import lifecycle
 from dev.cluster.resource_definitions import definitions
+from dev.images import catalogue
 
 KATO, NEXT_KATO = "kato-lb/kato-stand-in:6.3.0", "kato-lb/kato-stand-in:6.3.1"
 IMAGES = {
@@ -51,6 +52,22 @@ def kubeconfig() -> Path:
 def facts(kubeconfig: Path) -> Facts:
     """What the cluster says."""
     return Facts.of(kubeconfig)
+
+
+@pytest.fixture(scope="module")
+def monitoring_images(
+    kubeconfig: Path,  # noqa: ARG001 - the cluster that gets them
+) -> None:
+    names = [image.name for image in catalogue.MONITORING.values()]
+    must([sys.executable, "-m", "dev.images", "build", *names], limit=900)
+    lifecycle.ensure(names)
+
+
+@pytest.fixture(scope="module")
+def monitoring_namespace(facts: Facts) -> Iterator[str]:
+    """The namespace that the stacks' policies let read figures."""
+    with facts.namespace("monitoring") as name:
+        yield name
 
 
 @pytest.fixture(scope="session")

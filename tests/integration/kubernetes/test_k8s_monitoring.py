@@ -2,32 +2,26 @@
 network policies let it, and reads the right numbers."""
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from cluster_prometheus import MONITORING, MONITORS, RULES, prometheus_for
 from conftest import NEXT_KATO, SMALL
 from k8s_facts import NO_TLS, Facts, objects_of, owners, sessions
-from kubernetes import client
-from operator_configuration import configuration
 from prometheus_api import Prometheus, until
-from pulumi_stack import PulumiStack, must
+from pulumi_stack import PulumiStack
 
-from dev.cluster import lifecycle
-from dev.images import catalogue
 from kato_balancing.monitoring.panels import ALERTS, PANELS
 from kato_balancing.verify.disruption.cluster import BALANCER, KATO, REDIS
 from kato_balancing.verify.load import SteadyLoad
 
 PASSWORD = "hunter-2"
-MONITORS, RULES = "PodMonitor", "PrometheusRule"
 EXPORTER_PORT, REDIS_EXPORTER_PORT, PRIVATE_PORT, KATO_PORT, REDIS_PORT = (
     9102,
     9121,
@@ -80,22 +74,6 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def monitoring_images(
-    kubeconfig: Path,  # noqa: ARG001 - the cluster that gets them
-) -> None:
-    names = [image.name for image in catalogue.MONITORING.values()]
-    must([sys.executable, "-m", "dev.images", "build", *names], limit=900)
-    lifecycle.ensure(names)
-
-
-@pytest.fixture(scope="module")
-def monitoring_namespace(facts: Facts) -> Iterator[str]:
-    """The namespace that the stacks' policies let read figures."""
-    with facts.namespace("monitoring") as name:
-        yield name
-
-
-@pytest.fixture(scope="module")
 def watched(
     monitoring_images: None,  # noqa: ARG001 - asked for what they make sure of
     others_kinds: None,  # noqa: ARG001
@@ -107,12 +85,7 @@ def watched(
     stacks = {
         program: new_stack(
             f"watched-{program}",
-            monitoring={
-                "enabled": True,
-                "monitors": True,
-                "exporterImage": catalogue.KATO_EXPORTER.name,
-                "redisExporterImage": catalogue.REDIS_EXPORTER.name,
-            },
+            monitoring=MONITORING,
             network={"monitoringNamespace": monitoring_namespace},
             **more,
         )
@@ -124,57 +97,11 @@ def watched(
         for program, stack in stacks.items():
             namespace = str(stack.outputs()["namespace"])
             url = running.enter_context(
-                _prometheus(facts, monitoring_namespace, program, namespace)
+                prometheus_for(facts, monitoring_namespace, program, namespace)
             )
             found[program] = Watched(stack, facts, namespace, Prometheus(url))
         yield found
         list(at_once.map(PulumiStack.destroy, stacks.values()))
-
-
-@contextmanager
-def _prometheus(facts: Facts, home: str, program: str, namespace: str) -> Iterator[str]:
-    """A Prometheus in the namespace ``home`` that may look for pods in ``namespace``; its URL."""
-    name = f"prometheus-{program}"
-    kinds = {"apiVersion": "monitoring.coreos.com/v1"}
-    listed = {
-        kind: facts.send(
-            "GET", f"/apis/{kinds['apiVersion']}/namespaces/{namespace}/{kind.lower()}s"
-        ).json()["items"]
-        for kind in (MONITORS, RULES)
-    }
-    groups = [group for one in listed[RULES] for group in one["spec"]["groups"]]
-    files = {
-        "prometheus.yml": configuration(listed[MONITORS], f"/{name}/rules.json"),
-        "rules.json": json.dumps({"groups": groups}),
-    }
-    facts.core.create_namespaced_config_map(home, {"metadata": {"name": name}, "data": files})
-    facts.core.create_namespaced_service_account(home, {"metadata": {"name": name}})
-    roles = client.RbacAuthorizationV1Api(facts.api)
-    rule = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}
-    roles.create_namespaced_role(namespace, {"metadata": {"name": name}, "rules": [rule]})
-    roles.create_namespaced_role_binding(
-        namespace,
-        {
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": home}],
-        },
-    )
-    command = [
-        "prometheus",
-        f"--config.file=/{name}/prometheus.yml",
-        "--storage.tsdb.path=/tmp/data",
-    ]
-    with facts.pod(
-        name,
-        home,
-        catalogue.PROMETHEUS.name,
-        command,
-        volumes=[{"name": name, "configMap": {"name": name}}],
-        serviceAccountName=name,
-        automountServiceAccountToken=True,
-    ) as address:
-        yield f"http://{address}:9090"
 
 
 def _ready(prometheus: Prometheus) -> bool:

@@ -5,13 +5,14 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import broken_kato
 import pytest
 from prometheus_api import Prometheus
 from pulumi_stack import PulumiStack, must, run
 
 from kato_balancing.verify.load import SteadyLoad
 
-KATO, NEXT_KATO, BROKEN_KATO = (f"kato-lb/kato-stand-in:6.3.{number}" for number in range(3))
+KATO, NEXT_KATO = (f"kato-lb/kato-stand-in:6.3.{number}" for number in range(2))
 HOLD_SECONDS = 20
 
 
@@ -19,10 +20,7 @@ HOLD_SECONDS = 20
 def versions() -> None:
     """The same program under another name, and one that answers 5 % of its requests with 500."""
     must(["docker", "tag", KATO, NEXT_KATO])
-    made = must(["docker", "create", KATO]).strip()
-    change = "ENV STAND_IN_FAULT=fail_before STAND_IN_FAULT_EVERY=20"
-    must(["docker", "commit", "--change", change, made, BROKEN_KATO])
-    must(["docker", "rm", made])
+    broken_kato.make(KATO)
 
 
 def _rollout(stack: PulumiStack, *more: str) -> tuple[int, dict[str, Any], str]:
@@ -67,7 +65,7 @@ def test_a_canary_with_errors_is_taken_back_without_hands(
 ) -> None:
     stack, _ = watched_stack("rollback", replicas=2, proxy="haproxy")
     with SteadyLoad(str(stack.outputs()["url"]), clients=16, think_time=0.05):
-        code, seen, said = _rollout(stack, "--image", BROKEN_KATO, "--steps", "50,100")
+        code, seen, said = _rollout(stack, "--image", broken_kato.BROKEN_KATO, "--steps", "50,100")
 
     assert code == 1, said
     [step] = seen["steps"]

@@ -1,0 +1,91 @@
+"""``kato-lb rollout`` on a real cluster: a bad canary is taken back, and the report says why."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import broken_kato
+import pytest
+from cluster_prometheus import MONITORING, prometheus_for
+from conftest import KATO
+from k8s_facts import Facts, owners, sessions
+from prometheus_api import Prometheus, until
+from pulumi_stack import PulumiStack, must, run
+from steady_load import steady_load
+
+from dev.cluster import lifecycle
+
+HOLD_SECONDS = 120
+"""A worse canary is taken back as soon as it is seen; a good one would be held this long."""
+
+
+@pytest.fixture(scope="module")
+def broken(kubeconfig: Path) -> str:  # noqa: ARG001 - the cluster that gets it
+    """The image of a version with errors, in the cluster."""
+    broken_kato.make(KATO)
+    lifecycle.ensure([broken_kato.BROKEN_KATO])
+    return broken_kato.BROKEN_KATO
+
+
+@pytest.fixture(scope="module")
+def watched(
+    broken: str,
+    monitoring_images: None,  # noqa: ARG001 - asked for what they make sure of
+    others_kinds: None,  # noqa: ARG001
+    monitoring_namespace: str,
+    new_stack: Callable[..., PulumiStack],
+) -> PulumiStack:
+    """A running stack that a Prometheus may read, with a bad canary that has no session yet."""
+    stack = new_stack(
+        "rollback",
+        replicas=2,
+        monitoring=MONITORING,
+        network={"monitoringNamespace": monitoring_namespace},
+        canary={"image": broken, "share": 0, "replicas": 1},
+    )
+    stack.up()
+    return stack
+
+
+def test_a_canary_with_errors_is_taken_back_without_hands(
+    watched: PulumiStack,
+    monitoring_namespace: str,
+    facts: Facts,
+    kubeconfig: Path,
+    tmp_path: Path,
+) -> None:
+    namespace = str(watched.outputs()["namespace"])
+    url = facts.url(namespace)
+    with (
+        prometheus_for(facts, monitoring_namespace, "rollback", namespace) as prometheus,
+        steady_load(url, max_seconds=900),
+    ):
+        counted = "sum(rate(kato_lb_requests_total[30s])) > 0"
+        until(lambda: bool(Prometheus(prometheus).query(counted)), "requests are counted", 90)
+        done = run(
+            [
+                sys.executable, "-m", "kato_balancing.cli", "rollout", "--cwd", str(watched.folder),
+                "--stack", watched.name, "--steps", "50,100", "--hold", str(HOLD_SECONDS),
+                "--max-latency", "20", "--prometheus", prometheus, "--json",
+            ],
+            env={
+                "PULUMI_BACKEND_URL": (watched.folder / "state").as_uri(),
+                "PULUMI_CONFIG_PASSPHRASE": "",
+                "KUBECONFIG": str(kubeconfig),
+            },
+            limit=580,
+        )  # fmt: skip
+
+    assert done.returncode == 1, done.stderr
+    [step] = json.loads(done.stdout)["steps"]
+    assert (step["share"], step["verdict"]) == (50, "broken"), step
+    assert "points above" in step["why"]
+    share = watched.pulumi("config", "get", "--path", "canary.share", "--stack", watched.name)
+    assert share.strip() == "0"
+    answered = set(owners(url, sessions(url, 100)).values())
+    assert not [pod for pod in answered if "canary" in pod]
+    seen, page = tmp_path / "rollout.json", tmp_path / "report.html"
+    seen.write_text(done.stdout)
+    must([sys.executable, "-m", "kato_balancing.cli", "report", str(seen), "--out", str(page)])
+    assert step["why"] in page.read_text()
