@@ -7,6 +7,8 @@ differs from nginx's:
 - Servers are always probed: ``health.active`` None stands for its defaults.
 - A draining server is ``disabled``: it gets nothing new, also of the sessions that a table or a
   cookie ties to it, and what is in flight ends. No other server's sessions move.
+- While all servers look dead, all are asked (nginx does so by itself); KATO is likelier to be slow
+  to answer its checks than gone from every server at once.
 - At a reload, idle clients are kept until their next answer, for up to ``drain.seconds``, which
   must cover ``drain.keep_alive``.
 - The body limit is checked on the length that a request states; a chunked body states none and is
@@ -397,6 +399,7 @@ def _routes(balancer: Balancer) -> Iterator[Line]:
         yield line("use_backend", haproxy_pools.EVENTS, "if", "kato_events")
     if balancer.canary is not None:
         yield from _to_canary(balancer.canary)
+    yield _if_nobody_serves(haproxy_pools.POOL)
     if invariants.spreads_apart(balancer):
         yield line(
             "use_backend",
@@ -412,20 +415,28 @@ def _routes(balancer: Balancer) -> Iterator[Line]:
 
 
 def _to_canary(canary: Canary) -> Iterator[Line]:
-    def within(share: float, *more: object) -> Line:
+    def within(share: float, *more: object) -> Iterator[Line]:
         parts = round(share * _SHARES_PER_PERCENT)
-        chosen = ["{", f"var({_SHARE})", "-m", "int", "lt", parts, "}"]
-        return line("use_backend", haproxy_pools.CANARY, "if", *chosen, *more)
+        chosen = ["{", f"var({_SHARE})", "-m", "int", "lt", parts, "}", *more]
+        yield _if_nobody_serves(haproxy_pools.CANARY, *chosen)
+        yield line("use_backend", haproxy_pools.CANARY, "if", *chosen)
 
     if not canary.steps:
-        yield within(canary.share)
+        yield from within(canary.share)
         return
     later: list[object] = []
     for step in reversed(canary.steps):
         born = ["{", f"var({_BIRTH})", "-m", "int", "ge", step.since, "}"]
-        yield within(step.share, *born, *later)
+        yield from within(step.share, *born, *later)
         later = ["!{", *born[1:]]
-    yield within(canary.share, "!{", f"var({SESSION})", "-m", "found", "}")
+    yield from within(canary.share, "!{", f"var({SESSION})", "-m", "found", "}")
+
+
+def _if_nobody_serves(backend: str, *condition: object) -> Line:
+    return line(
+        "use_backend", haproxy_pools.panic(backend), "if",
+        *condition, "{", f"nbsrv({backend})", "eq", 0, "}",
+    )  # fmt: skip
 
 
 def _operators(balancer: Balancer) -> Section:

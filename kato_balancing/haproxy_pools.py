@@ -39,6 +39,8 @@ class Backend:
     by_least_connections: bool = False
     probing: str | None = None
     learns: bool = False
+    instead_of: str | None = None
+    """The backend for which it serves while that one has no server."""
 
 
 def backends(balancer: Balancer) -> Iterator[Backend]:
@@ -49,13 +51,28 @@ def backends(balancer: Balancer) -> Iterator[Backend]:
     spread = max(1, most // _ANY_SERVER_OF_ITS_OWN) if apart else 0
     probing = None if balancer.pool.discovery else POOL
     learns = balancer.learned is not None
-    yield Backend(POOL, balancer.pool, most - spread, least, learns=learns)
+    stable = Backend(POOL, balancer.pool, most - spread, least, learns=learns)
+    yield stable
+    yield _in_panic(stable)
     if apart:
         yield Backend(SPREAD, balancer.pool, spread, least, probing)
     if balancer.limits.websockets:
         yield Backend(EVENTS, balancer.pool, balancer.limits.websockets, least, probing)
     if balancer.canary is not None:
-        yield Backend(CANARY, balancer.canary.pool, most, least, learns=learns)
+        canary = Backend(CANARY, balancer.canary.pool, most, least, learns=learns)
+        yield canary
+        yield _in_panic(canary)
+
+
+def panic(backend: str) -> str:
+    """The backend that serves while all servers of ``backend`` look dead: the checks are likelier
+    to be wrong, when a machine has no time for them, than all servers to be gone at once. It has
+    the same servers on the same ring, and probes none, so every session keeps its owner."""
+    return f"{backend}_panic"
+
+
+def _in_panic(backend: Backend) -> Backend:
+    return replace(backend, name=panic(backend.name), instead_of=backend.name)
 
 
 def render(balancer: Balancer, backend: Backend, version: Version) -> Section:
@@ -114,6 +131,9 @@ def _cookie(balancer: Balancer) -> Line:
 def _learned(balancer: Balancer, backend: Backend) -> Iterator[Line]:
     if not backend.learns or balancer.learned is None:
         return
+    if backend.instead_of is not None:
+        yield line("stick", "on", f"var({SESSION})", "table", backend.instead_of)
+        return
     yield line(
         "stick-table", "type", "string", "len", 128, "size", balancer.learned.capacity,
         "expire", milliseconds(balancer.learned.timeout), "peers", PEERS,
@@ -141,7 +161,7 @@ def _retries(balancer: Balancer, backend: Backend) -> Iterator[Line]:
 
 
 def _probe(balancer: Balancer, backend: Backend) -> Iterator[Line]:
-    if backend.probing is not None:
+    if not _probes(backend):
         return
     yield line("option", "httpchk")
     yield line(
@@ -152,13 +172,23 @@ def _probe(balancer: Balancer, backend: Backend) -> Iterator[Line]:
     yield line("http-check", "expect", "status", 200)
 
 
+def _probes(backend: Backend) -> bool:
+    return backend.probing is None and backend.instead_of is None
+
+
 def active(balancer: Balancer) -> ActiveHealth:
     """The probes; HAProxy always has them."""
     return balancer.health.active or ActiveHealth()
 
 
 def _servers(balancer: Balancer, backend: Backend, version: Version) -> Iterator[Line]:
-    yield line("default-server", *_checked(balancer, backend), *_connections(balancer, backend))
+    comment = (
+        f"While no server of {backend.instead_of} answers its checks."
+        if (backend.instead_of)
+        else ""
+    )
+    words = *_checked(balancer, backend), *_connections(balancer, backend)
+    yield line("default-server", *words, comment=comment)
     discovery = backend.pool.discovery
     if discovery is not None:
         yield line(
@@ -217,7 +247,7 @@ def _looked_up(balancer: Balancer, at_start: str) -> list[str]:
 def _checked(balancer: Balancer, backend: Backend) -> list[object]:
     passive = balancer.health.passive
     words: list[object] = []
-    if backend.probing is None:
+    if _probes(backend):
         probe = active(balancer)
         words += ["check", "inter", milliseconds(probe.interval)]
         words += ["fastinter", milliseconds(probe.interval_failing)]
@@ -228,8 +258,8 @@ def _checked(balancer: Balancer, backend: Backend) -> list[object]:
 
 
 def _connections(balancer: Balancer, backend: Backend) -> list[object]:
-    if backend.name == EVENTS:
-        # A WebSocket's connection is never used again.
+    if backend.name == EVENTS or backend.instead_of is not None:
+        # A WebSocket's connection is never used again, and a panic's are rare.
         return ["maxconn", backend.most, "pool-max-conn", 0]
     idle = balancer.limits.workers * invariants.idle_per_process(balancer)
     return [

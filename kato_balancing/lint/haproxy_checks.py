@@ -35,8 +35,31 @@ def _expects(section: Section) -> list[Line]:
     return found if found or section.defaults is None else _expects(section.defaults)
 
 
+def _is_last_resort(tree: HaproxyTree, backend: Section) -> bool:
+    """Nobody comes here but while another backend has no server left."""
+    uses = [line for section in tree.sections for line in section.all("use_backend", backend.name)]
+    defaults = [
+        line for section in tree.sections for line in section.all("default_backend", backend.name)
+    ]
+    return bool(uses) and not defaults and all(map(_when_none_is_left, uses))
+
+
+def _when_none_is_left(line: Line) -> bool:
+    words = line.words
+    return (
+        words[2:3] == ("if",)
+        and any(
+            word.startswith("nbsrv(") and words[at + 1 : at + 3] == ("eq", "0")
+            for at, word in enumerate(words)
+        )
+        and not {"or", "||"} & {*words}
+    )
+
+
 def _no_check(tree: HaproxyTree) -> Iterator[Hit]:
     for backend in tree.backends:
+        if _is_last_resort(tree, backend):
+            continue
         for server in backend.servers:
             if not server.checked and "track" not in server.parameters:
                 yield server.line.place, f"server {server.name} is never probed"

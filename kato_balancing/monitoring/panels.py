@@ -78,7 +78,7 @@ def _per_second(metric: str, by: str = "") -> str:
     return f"sum{grouping} (rate({metric}[1m]))"
 
 
-_OF_POOL = 'proxy=~"kato|kato_canary"'
+_OF_POOL = 'proxy=~"kato(_canary)?(_panic)?"'
 """HAProxy's backends of requests; WebSockets and requests without a session have their own."""
 
 _IN_FLIGHT = (

@@ -19,6 +19,8 @@ class EchoServer:
     cut_after_reading: bool = False
     """Close the connection instead of answering: the request may have been worked on."""
     delay: float = 0
+    probe_delay: float = 0
+    """Before the answer to a probe."""
     most_at_once: int = 0
     _now: int = 0
     _listener: asyncio.Server | None = None
@@ -49,7 +51,9 @@ class EchoServer:
         first, *lines = head.split("\r\n")
         headers = {n.lower(): v for n, _, v in (line.partition(": ") for line in lines)}
         await reader.readexactly(int(headers.get("content-length", "0")))
-        if "/health" not in first:
+        if "/health" in first:
+            await asyncio.sleep(self.probe_delay)
+        else:
             self.requests.append(first)
             if self.cut_after_reading:
                 return False

@@ -154,6 +154,57 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_
 """
 
 
+@pytest.mark.parametrize(
+    ("target", "more"),
+    [
+        ("haproxy:2.6", ()),
+        ("haproxy:3.2", ()),
+        ("haproxy:3.2", ("learned",)),
+        ("haproxy:3.2", ("canary",)),
+    ],
+    ids=["2.6", "3.2", "learned", "canary"],
+)
+def test_probes_that_no_server_answers_take_no_session_away(target, more, echoing: Echo, run):
+    """A machine that is too busy for its probes still serves, each session at its owner."""
+    port, private = free_ports(2)
+    settings = {
+        "learned": {"timeout": 4 * 3600},
+        "canary": {"pool": {"servers": echoing.listed("kato-3")}, "share": 40},
+    }
+    balancer = Balancer.of(
+        {
+            "pool": {"servers": echoing.listed(*NAMES)},
+            "listener": {"port": port, "private_port": private},
+            **{name: settings[name] for name in more},
+        }
+    )
+    running = run(target, balancer)
+    paths = [f"/sessions/{session}/stm" for session in session_ids(60)]
+    owners = names_of(ask(port, paths))
+    for server in echoing.servers.values():
+        server.probe_delay = 60
+    _until_logged(running, *(f"Server kato/{name} is DOWN" for name in NAMES))
+    if "canary" in more:
+        _until_logged(running, "Server kato_canary/kato-3 is DOWN")
+
+    reads, writes = ask(port, paths), ask(port, paths, method="POST")
+    [without_session] = ask(port, ["/sessions"])
+
+    assert {answer.status for answer in (*reads, *writes, without_session)} == {200}
+    assert names_of(reads) == names_of(writes) == owners
+    for server in echoing.servers.values():
+        server.probe_delay = 0
+    _until_logged(running, *(f"Server kato/{name} is UP" for name in NAMES))
+    assert names_of(ask(port, paths)) == owners
+
+
+def _until_logged(running: Container, *lines: str) -> None:
+    deadline = time.monotonic() + 15
+    while missing := [line for line in lines if line not in running.logs()]:
+        assert time.monotonic() < deadline, f"{missing} not within 15 s:\n{running.logs()}"
+        time.sleep(0.1)
+
+
 @pytest.mark.parametrize("target", VERSIONS)
 def test_a_crash_and_a_hang_are_found_and_a_return_is_seen(target, echoing: Echo, run):
     port, private, own = free_ports(3)

@@ -6,6 +6,8 @@ import pytest
 
 from kato_balancing import haproxy, nginx
 from kato_balancing.lint import lint
+from kato_balancing.lint.haproxy_base import HAPROXY_BASE
+from kato_balancing.lint.rule import changed
 from kato_balancing.model import Balancer
 
 UNIT = Path(__file__).parents[1]
@@ -74,3 +76,27 @@ def test_what_was_not_chosen_is_still_found() -> None:
     silent = "\n".join(line for line in chosen.splitlines() if "kato-lb lint" not in line)
 
     assert [finding.rule for finding in lint(silent)] == ["nginx-no-session-affinity"]
+
+
+_PANIC = "    use_backend panic if CONDITION\n    default_backend kato\n"
+
+
+def _with_panic(condition: str) -> str:
+    backend = HAPROXY_BASE[HAPROXY_BASE.index("backend kato\n") :]
+    apart = backend.replace("backend kato", "backend panic")
+    apart = apart.replace("check inter 1s fastinter 200ms rise 2 fall 2 ", "")
+    apart = "".join(line for line in apart.splitlines(True) if "http" not in line)
+    routed = _PANIC.replace("CONDITION", condition)
+    return changed(HAPROXY_BASE, "    default_backend kato\n", routed) + "\n" + apart
+
+
+def test_a_backend_for_when_no_server_is_left_needs_no_probes() -> None:
+    assert lint(_with_panic("{ nbsrv(kato) eq 0 }")) == []
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["{ nbsrv(kato) lt 2 }", "{ path /a }", "{ nbsrv(kato) eq 0 } or { path /a }"],
+)
+def test_any_other_backend_needs_them(condition: str) -> None:
+    assert "haproxy-no-check" in {found.rule for found in lint(_with_panic(condition))}
