@@ -182,11 +182,9 @@ def active(balancer: Balancer) -> ActiveHealth:
 
 
 def _servers(balancer: Balancer, backend: Backend, version: Version) -> Iterator[Line]:
-    comment = (
-        f"While no server of {backend.instead_of} answers its checks."
-        if (backend.instead_of)
-        else ""
-    )
+    comment = ""
+    if backend.instead_of is not None:
+        comment = f"While no server of {backend.instead_of} answers its checks."
     words = *_checked(balancer, backend), *_connections(balancer, backend)
     yield line("default-server", *words, comment=comment)
     discovery = backend.pool.discovery
