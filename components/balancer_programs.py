@@ -17,6 +17,29 @@ CERTIFICATE, KEY = "tls.crt", "tls.key"
 """Names of the TLS files beside the configuration."""
 
 
+_HAND_OVER = """\
+{
+  accepting() {
+    sockets=$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null \\
+      | awk '$4 == "0A" { print "socket:[" $10 "]" }')
+    [ -z "$sockets" ] || for process in /proc/[0-9]*; do
+      [ "$process" = /proc/1 ] || ! ls -l "$process/fd" 2>/dev/null | grep -qF "$sockets" \\
+        || echo "$process"
+    done
+  }
+  old=$(accepting)
+  kill -SIGNAL 1
+  waits=0
+  while [ -n "$old" ] && [ $waits -lt 200 ] && accepting | grep -qxF "$old"; do
+    waits=$((waits + 1)); sleep 0.1
+  done
+  [ $waits -lt 200 ]
+}"""
+"""Tells process 1 to take its files, and waits until no process of before accepts connections: a
+signal is sent at once, but a busy machine may go on by the old rules for seconds. Where a process
+may not look at the others, it does not wait. ``0A`` is a socket that listens."""
+
+
 class Renderer(Protocol):
     """A module that renders the model for one program."""
 
@@ -41,7 +64,8 @@ class Program:
     run: str
     """Shell command that runs the program in the foreground."""
     reload: str
-    """Shell command that makes the running program take the files; it is process 1."""
+    """Shell command that makes the running program, which is process 1, take the files; done when
+    it has."""
     stop_signal: str
     """Ends the program after the requests in flight."""
 
@@ -66,7 +90,7 @@ NGINX = Program(
     file="nginx.conf",
     test=f"{_NGINX} -t",
     run=f"{_NGINX} -g 'daemon off;'",
-    reload="kill -HUP 1",
+    reload=_HAND_OVER.replace("SIGNAL", "HUP"),
     stop_signal="SIGQUIT",
 )
 
@@ -78,7 +102,7 @@ HAPROXY = Program(
     # A warning is a refusal: HAProxy starts with files that lose their affinity.
     test=f"haproxy -c -dW -f {CURRENT}/haproxy.cfg",
     run=f"haproxy -W -db -f {CURRENT}/haproxy.cfg",
-    reload="kill -USR2 1",
+    reload=_HAND_OVER.replace("SIGNAL", "USR2"),
     stop_signal="SIGUSR1",
 )
 

@@ -16,10 +16,12 @@ import pulumi_docker as docker
 
 from .balancer_programs import CURRENT, FOLDER
 
-RELOAD_LIMIT_SECONDS = 15
-"""A running balancer takes new files within half a second; after this time the deployment fails."""
+RELOAD_LIMIT_SECONDS = 60
+"""A running balancer takes new files within a second, on a busy machine within some; after this
+time the deployment fails."""
 
-_HEARTBEAT_SECONDS = 5
+_HEARTBEAT_SECONDS = 15
+"""A balancer that has shown no sign of life for this long takes the files when it starts."""
 
 
 class Reloadable(Protocol):
@@ -35,7 +37,7 @@ class Reloadable(Protocol):
 
     @property
     def reload(self) -> str:
-        """Makes the running program take the files; it is process 1."""
+        """Makes the running program, which is process 1, take the files; done when it has."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,8 @@ class LiveConfiguration:
     """Done when the files are on the volume; the balancer depends on it."""
 
 
-# $VERSION is the files' checksum. A balancer that is running touches "applied" twice a second; one
-# that is not takes the files when it starts.
+# $VERSION is the files' checksum. A balancer that is running touches "alive" every second; one that
+# is not takes the files when it starts.
 _WRITE = """
 if ! {test} > /tmp/test.log 2>&1; then cat /tmp/test.log >&2; exit 1; fi
 cat /tmp/test.log
@@ -59,9 +61,9 @@ cd {folder}-volume
 old=$(readlink current || true)
 ln -sfn "$VERSION" current
 for kept in *; do
-  case $kept in current|applied|"$VERSION"|"$old") ;; *) rm -rf "$kept" ;; esac
+  case $kept in current|alive|applied|"$VERSION"|"$old") ;; *) rm -rf "$kept" ;; esac
 done
-alive() {{ [ -e applied ] && [ $(( $(date +%s) - $(stat -c %Y applied) )) -lt {heartbeat} ]; }}
+alive() {{ [ -e alive ] && [ $(( $(date +%s) - $(stat -c %Y alive) )) -lt {heartbeat} ]; }}
 tries=0
 while alive && [ "$(cat applied)" != "$VERSION" ]; do
   tries=$((tries + 1))
@@ -74,6 +76,7 @@ done
 
 _WATCH = """
 cd {folder}
+(while :; do touch alive; sleep 1; done) &
 (
   applied=$(readlink current)
   while :; do

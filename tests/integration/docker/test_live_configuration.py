@@ -8,9 +8,14 @@ import httpx
 import pytest
 import yaml
 from docker_facts import inspect, wait_until
-from pulumi_stack import PulumiStack
+from pulumi_stack import PulumiStack, must
 from steady_load import CLIENTS, steady_load
 
+from kato_balancing.headers import (
+    REVEAL_REQUEST_HEADER,
+    REVEAL_REQUEST_VALUE,
+    REVEAL_RESPONSE_HEADER,
+)
 from kato_balancing.verify import VerifyOptions, verify
 from kato_balancing.verify.load import SteadyLoad
 
@@ -84,6 +89,21 @@ def test_a_preview_shows_the_change_and_a_refresh_shows_none(stack: PulumiStack)
     stack.up()
     stack.refresh()
     assert stack.preview("--expect-no-changes").returncode == 0
+
+
+def test_when_a_deployment_is_done_the_slowest_balancer_has_taken_it(stack: PulumiStack) -> None:
+    url, balancer = stack.outputs()["url"], stack.container("balancer")
+    asking = {REVEAL_REQUEST_HEADER: REVEAL_REQUEST_VALUE}
+    must(["docker", "update", "--cpus", "0.1", balancer])
+    try:
+        for revealed in (False, True):
+            stack.configure(balancer={"revealServers": revealed})
+            stack.up()
+            # A connection each: one that is kept stays with the process that has it.
+            answers = [httpx.get(f"{url}/sessions/a/exists", headers=asking) for _ in range(5)]
+            assert {REVEAL_RESPONSE_HEADER in one.headers for one in answers} == {revealed}
+    finally:
+        must(["docker", "update", "--cpus", "2", balancer])
 
 
 REFUSING_PROGRAM = """
