@@ -1,8 +1,9 @@
 """A canary on real Docker: its share of the sessions, under load, with either balancer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import TypeVar
 
 import httpx
 import pytest
@@ -16,30 +17,39 @@ from kato_balancing.headers import (
 )
 
 KATO, NEXT_KATO = "kato-lb/kato-stand-in:6.3.0", "kato-lb/kato-stand-in:6.3.1"
-SESSIONS = 2000
+SESSIONS, THREADS = 2000, 8
 SHARES = (5, 25, 50, 100, 0)
 LIMIT_SECONDS = 1200
+Item = TypeVar("Item")
+
+
+def _asked(
+    url: str, items: Sequence[Item], ask: Callable[[httpx.Client, Item], httpx.Response]
+) -> dict[Item, httpx.Response]:
+    """The answer for each item. Each thread has a client of its own: in a shared one, a thread
+    that tidies the pool may close the connection that another has just been given."""
+
+    def part(first: int) -> list[tuple[Item, httpx.Response]]:
+        with httpx.Client(base_url=url, timeout=20) as client:
+            return [(one, ask(client, one)) for one in items[first::THREADS]]
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = dict(pair for pairs in pool.map(part, range(THREADS)) for pair in pairs)
+    assert {answer.status_code for answer in found.values()} == {200}
+    return found
 
 
 def _new_sessions(url: str) -> list[str]:
-    with httpx.Client(base_url=url, timeout=20) as client, ThreadPoolExecutor(8) as pool:
-        answers = pool.map(
-            lambda i: client.post("/sessions", json={"node_id": f"n{i}"}), range(SESSIONS)
-        )
-        return [str(answer.json()["session_id"]) for answer in answers]
+    nodes = [f"n{number}" for number in range(SESSIONS)]
+    answers = _asked(url, nodes, lambda c, node: c.post("/sessions", json={"node_id": node}))
+    return [str(answer.json()["session_id"]) for answer in answers.values()]
 
 
 def _owners(url: str, ids: list[str]) -> dict[str, str]:
     """Session → the server that the balancer names."""
     headers = {REVEAL_REQUEST_HEADER: REVEAL_REQUEST_VALUE}
-    with (
-        httpx.Client(base_url=url, timeout=20, headers=headers) as client,
-        ThreadPoolExecutor(8) as pool,
-    ):
-        answers = list(pool.map(lambda one: client.get(f"/sessions/{one}/stm"), ids))
-    assert {answer.status_code for answer in answers} == {200}
-    found = [answer.headers[REVEAL_RESPONSE_HEADER] for answer in answers]
-    return dict(zip(ids, found, strict=True))
+    answers = _asked(url, ids, lambda c, one: c.get(f"/sessions/{one}/stm", headers=headers))
+    return {one: answer.headers[REVEAL_RESPONSE_HEADER] for one, answer in answers.items()}
 
 
 def _addresses(prefix: str) -> set[str]:
