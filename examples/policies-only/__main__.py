@@ -1,3 +1,3 @@
 from kato_policies.pulumi_pack import serve
 
-serve("load_balancing", "kubernetes", "security")  # or some of them
+serve("load_balancing")  # or several: "load_balancing", "kubernetes", "security"

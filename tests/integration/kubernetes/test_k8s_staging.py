@@ -187,7 +187,8 @@ def test_a_scale_out_moves_sessions_to_the_new_pod_only(
     moved = {session for session in ids if before[session] != after[session]}
 
     assert {after[session] for session in moved} == {"kato-3"}
-    assert 0.15 <= len(moved) / len(ids) <= 0.27
+    # A quarter; of 600 drawn sessions that is within 0.07 in all but one of 15,000 draws.
+    assert len(moved) / len(ids) == pytest.approx(0.25, abs=0.07)
 
     cluster.scale(3)
     cluster.wait_settled()
