@@ -20,8 +20,8 @@ REVISIONS_KEPT = 5
 
 NOTICE_SECONDS = 15
 """A pod that is to go serves on for this long: by then every node's kube-proxy, the DNS and the
-balancers know. kube-proxy needs 2 s with nine processes waiting for each processor; with more to
-do at once, connections came to a balancer that was gone after 6 s."""
+balancers know. kube-proxy took up to 3 s with ten and more processes waiting for each processor;
+with a notice of 5 s a connection once met a balancer's pod that was gone."""
 
 HttpGet = k8s.core.v1.HTTPGetActionArgs
 
