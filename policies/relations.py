@@ -301,41 +301,33 @@ class Stack:
     def fronting(self, service: Resource) -> list[Configuration]:
         """The balancers whose servers are this Service, by its DNS name."""
         name = service.metadata["name"]
-        if not self._by_label:
+        if not self._servers:
             return []
         text = name.text()
         if text is None:
             raise Undecided(name.urn, name.path)
+        by_namespace = self._servers.get(text, {})
+        namespace = service.metadata["namespace"].data
+        places = (namespace, None) if isinstance(namespace, str) else tuple(by_namespace)
         found: dict[int, Configuration] = {}
-        for configuration, host in self._by_label.get(text, ()):
-            if self._is_host_of(host, text, configuration, service):
-                found[id(configuration)] = configuration
+        for place in places:
+            for configuration, host in by_namespace.get(place, ()):
+                if host != text or self.together(configuration.resource, service):
+                    found[id(configuration)] = configuration
         return list(found.values())
 
     @cached_property
-    def _by_label(self) -> dict[str, list[tuple[Configuration, str]]]:
-        """Host names of servers by each of their labels."""
-        found: dict[str, list[tuple[Configuration, str]]] = {}
+    def _servers(self) -> dict[str, dict[str | None, list[tuple[Configuration, str]]]]:
+        """Host names of servers by the Service and the namespace (None: not said) in them."""
+        found: dict[str, dict[str | None, list[tuple[Configuration, str]]]] = {}
         for configuration in self.configurations:
-            if not configuration.place.unknown:
-                for host in configuration.read.hosts:
-                    for label in dict.fromkeys(host.split(".")):
-                        found.setdefault(label, []).append((configuration, host))
+            if configuration.place.unknown:
+                continue
+            for host in configuration.read.hosts:
+                for name, namespace in _services_in(host):
+                    by_namespace = found.setdefault(name, {})
+                    by_namespace.setdefault(namespace, []).append((configuration, host))
         return found
-
-    def _is_host_of(
-        self, host: str, name: str, configuration: Configuration, service: Resource
-    ) -> bool:
-        labels = host.split(".")
-        if "svc" in labels[2:]:
-            # [pod.]service.namespace.svc
-            place = labels.index("svc")
-            namespace = service.metadata["namespace"].data
-            elsewhere = isinstance(namespace, str) and namespace != labels[place - 1]
-            return labels[place - 2] == name and not elsewhere
-        if len(labels) == 1:
-            return host == name and self.together(configuration.resource, service)
-        return name in labels[:2]
 
     def routes_to(self, service: Resource) -> list[tuple[Resource, Value]]:
         """Ingresses and HTTPRoutes that send to a Service, and where they say so."""
@@ -376,6 +368,16 @@ class Stack:
             for other in self.containers
             if other.resource is not own.resource and other.runs_on and volumes & _volumes(other)
         ]
+
+
+def _services_in(host: str) -> list[tuple[str, str | None]]:
+    """The Services, with their namespaces, that a server's host name may mean."""
+    labels = host.split(".")
+    if "svc" in labels[2:]:
+        # [pod.]service.namespace.svc
+        place = labels.index("svc", 2)
+        return [(labels[place - 2], labels[place - 1])]
+    return [(label, None) for label in dict.fromkeys(labels[:2])]
 
 
 def backend_names(route: Resource) -> list[Value]:

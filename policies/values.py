@@ -6,7 +6,6 @@ witness decides, however many others are unknown.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar, final
 
 SENTINELS: Final = frozenset(
@@ -40,6 +39,9 @@ class Unknown:
 UNKNOWN: Final = Unknown()
 
 
+_SCALARS: Final = (bool, int, float, Unknown)
+
+
 class Undecided(Exception):  # noqa: N818 - says what the answer is, no fault
     """The answer depends on a value that is not known yet."""
 
@@ -54,10 +56,10 @@ def plain(value: Any) -> Any:
 
     Works on the SDK's proxies too, which raise for an unknown item: it is asked for one by one.
     """
-    if value is None or isinstance(value, bool | int | float | Unknown):
-        return value
     if isinstance(value, str):
         return UNKNOWN if value in SENTINELS or value == HIDDEN else value
+    if value is None or isinstance(value, _SCALARS):
+        return value
     if isinstance(value, Mapping):
         return {str(key): _item(value, key) for key in value}
     if isinstance(value, Sequence):
@@ -91,23 +93,36 @@ def settled(seen: Any, stated: Any) -> Any:
     return seen
 
 
-@dataclass(frozen=True, slots=True)
+@final
 class Value:
     """A property and where it stands. Total: a wrong type reads like a missing property."""
 
-    urn: str
-    path: str
-    data: Any
+    __slots__ = ("_above", "_key", "data", "urn")
+
+    def __init__(self, urn: str, path: str, data: Any) -> None:
+        self.urn = urn
+        self.data = data
+        self._above: str | Value = path
+        self._key: str | int = ""
+
+    @property
+    def path(self) -> str:
+        """Where it stands. Composed when somebody asks: most properties are read, few are told."""
+        above = self._above
+        return above if isinstance(above, str) else _joined(above.path, self._key)
 
     def __getitem__(self, key: str | int) -> "Value":
-        path = f"{self.path}[{key}]" if isinstance(key, int) else _joined(self.path, key)
-        if isinstance(self.data, Unknown):
-            return Value(self.urn, self.path, UNKNOWN)
-        if isinstance(key, str) and isinstance(self.data, dict):
-            return Value(self.urn, path, self.data.get(key))
-        if isinstance(key, int) and isinstance(self.data, list) and 0 <= key < len(self.data):
-            return Value(self.urn, path, self.data[key])
-        return Value(self.urn, path, None)
+        data = self.data
+        if isinstance(data, Unknown):
+            return self
+        below = Value.__new__(Value)
+        below.urn, below._above, below._key, below.data = self.urn, self, key, None
+        if isinstance(key, str):
+            if isinstance(data, dict):
+                below.data = data.get(key)
+        elif isinstance(data, list) and 0 <= key < len(data):
+            below.data = data[key]
+        return below
 
     def at(self, *keys: str | int) -> "Value":
         """The property below."""
@@ -168,7 +183,9 @@ class Value:
         return [text for text in found if text is not None]
 
 
-def _joined(path: str, key: str) -> str:
+def _joined(path: str, key: str | int) -> str:
+    if isinstance(key, int):
+        return f"{path}[{key}]"
     simple = key.replace("_", "").replace("-", "").isalnum()
     if not simple:
         return f'{path}["{key}"]'

@@ -1,13 +1,16 @@
 """``python -m dev.bench.policies [--rounds N] [--json]``: what the policy packs add to a preview.
 
 The same program is previewed with the complete pack, with the three packs that it is made of, and
-without any, in turn, in one run.
+without any, in turn, in one run: with the engine as it is, and with one that writes no checkpoints.
+As it is, the engine composes the whole state anew after every resource (Pulumi 3.274.1, by its
+``--profiling``): 30 of the 37 s of 1,000 resources, behind which the packs' work hides in part.
 """
 
 import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -24,6 +27,12 @@ from policies.rule import Pack
 
 AIMS: Final = {100: 1.0, 1000: 5.0}
 """Resources → seconds that all rules together may add, the start of their process included."""
+
+ENGINES: Final = {
+    "as it is": {},
+    "no checkpoints": {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"},
+}
+"""Ways to run the engine → what they set. The aims are for the first, which is what users run."""
 
 _PROGRAM: Final = """\
 import copy
@@ -61,6 +70,7 @@ class Added:
     """Seconds of previews of one size, round by round."""
 
     resources: int
+    engine: str
     complete: tuple[float, ...]
     """With the rules of the three packs in one process."""
     three: tuple[float, ...]
@@ -78,36 +88,42 @@ class Added:
         return median(a - b for a, b in zip(self.three, self.without, strict=True))
 
     @property
+    def aim(self) -> float | None:
+        """Seconds that the rules may add; None: no aim."""
+        return AIMS[self.resources] if self.engine == next(iter(ENGINES)) else None
+
+    @property
     def holds(self) -> bool:
-        """True when the aim for this size is met."""
-        return self.by_complete < AIMS[self.resources]
+        """True when the aim is met, or there is none."""
+        return self.aim is None or self.by_complete < self.aim
 
 
-def measure(resources: int, rounds: int) -> Added:
-    """Preview in turn, once for warming up and then ``rounds`` times."""
+def measure(resources: int, engine: str, rounds: int) -> Added:
+    """Preview once for warming up, and then in turn."""
     found: list[tuple[float, float, float]] = []
     with tempfile.TemporaryDirectory(prefix="kato-bench-") as scratch:
-        project = _project(Path(scratch) / "project", resources)
+        project = _project(Path(scratch) / "project", resources, ENGINES[engine])
         complete = ["--policy-pack", _path("complete")]
         three = [word for pack in Pack for word in ("--policy-pack", _path(pack))]
-        for turn in range(rounds + 1):
+        project.timed("preview", *complete)
+        for turn in range(1, rounds + 1):
             times = (
                 project.timed("preview", *complete),
                 project.timed("preview", *three),
                 project.timed("preview"),
             )
-            say(f"{resources} resources: round {turn}: " + " / ".join(f"{t:.2f} s" for t in times))
-            if turn:
-                found.append(times)
+            told = " / ".join(f"{seconds:.2f} s" for seconds in times)
+            say(f"{resources} resources, engine {engine}: round {turn} of {rounds}: {told}")
+            found.append(times)
     columns = zip(*found, strict=True)
-    return Added(resources, *columns)
+    return Added(resources, engine, *columns)
 
 
 def _path(pack: str) -> str:
     return str(places.ROOT / "policies" / pack)
 
 
-def _project(folder: Path, resources: int) -> Project:
+def _project(folder: Path, resources: int, environment: Mapping[str, str]) -> Project:
     folder.mkdir(parents=True)
     (folder / "state").mkdir()
     (folder / "venv").symlink_to(places.VENV)
@@ -116,7 +132,7 @@ def _project(folder: Path, resources: int) -> Project:
     )
     (folder / "__main__.py").write_text(_PROGRAM.replace("COUNT", str(resources)))
     (folder / "stack.yaml").write_text(ON_NGINX)
-    project = Project(folder, {})
+    project = Project(folder, {}, environment)
     project.init()
     return project
 
@@ -129,7 +145,9 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
-    found = [measure(resources, arguments.rounds) for resources in AIMS]
+    found = [
+        measure(resources, engine, arguments.rounds) for resources in AIMS for engine in ENGINES
+    ]
     if arguments.json:
         print(json.dumps([_as_dict(one) for one in found]))
     else:
@@ -139,26 +157,26 @@ def main() -> int:
 
 def _as_dict(one: Added) -> dict[str, object]:
     return {
-        "resources": one.resources, "added_by_complete": one.by_complete,
-        "aim": AIMS[one.resources], "holds": one.holds, "added_by_three": one.by_three,
+        "resources": one.resources, "engine": one.engine, "added_by_complete": one.by_complete,
+        "aim": one.aim, "holds": one.holds, "added_by_three": one.by_three,
         "complete": one.complete, "three": one.three, "without": one.without,
     }  # fmt: skip
 
 
 def _print(found: list[Added]) -> None:
     table = Table(title="Previews; seconds are medians, differences are taken round by round")
-    for column in (
-        "resources", "no pack", "complete", "three packs", "added by complete", "aim", "",
-        "added by three",
-    ):  # fmt: skip
+    for column in ("resources", "no pack", "complete", "three packs", "complete adds", "three add"):
         table.add_column(column)
     for one in found:
+        verdict = (
+            "no aim"
+            if one.aim is None
+            else f"aim < {one.aim:g} s {'holds' if one.holds else 'missed'}"
+        )
         table.add_row(
-            str(one.resources),
+            f"{one.resources}\n{one.engine}",
             *(f"{median(times):.2f} s" for times in (one.without, one.complete, one.three)),
-            f"{one.by_complete:.2f} s",
-            f"< {AIMS[one.resources]:g} s",
-            "holds" if one.holds else "missed",
+            f"{one.by_complete:.2f} s\n{verdict}",
             f"{one.by_three:.2f} s",
         )
     table.caption = (

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dev.toolchain import places
@@ -21,6 +21,8 @@ class Project:
 
     folder: Path
     settings: Mapping[str, str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables for the CLI, besides those of this process."""
 
     def init(self) -> None:
         """Make the stack and its settings."""
@@ -43,6 +45,7 @@ class Project:
                 **os.environ,
                 "PULUMI_BACKEND_URL": (self.folder / "state").as_uri(),
                 "PULUMI_CONFIG_PASSPHRASE": "",
+                **self.environment,
             },
             check=True,
             capture_output=True,

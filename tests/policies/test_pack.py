@@ -1,17 +1,19 @@
 """The bridge: what it reads once, what it remembers, what it keeps apart."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 from analyzer import Packs
 from google.protobuf import struct_pb2
 from pulumi.runtime.proto import analyzer_pb2 as messages
+from pulumi_policy import EnforcementLevel
 
 from policies.examples.breaking import EXAMPLES
 from policies.examples.reading import resources
 from policies.examples.sound import ON_NGINX
 from policies.rule import Pack
-from policies.shared_reading import Shared
+from policies.shared_reading import Shared, _asked_for
 
 
 def test_a_message_is_read_once_for_as_long_as_it_lives() -> None:
@@ -31,6 +33,24 @@ def test_a_message_is_read_once_for_as_long_as_it_lives() -> None:
     assert len(asked) == 1
     assert shared(messages.AnalyzeRequest(properties=properties).properties) == {"a": 1.0}
     assert len(asked) == 2
+
+
+def test_no_resource_is_read_for_a_remediation_that_is_not_asked_for() -> None:
+    levels = {"one": EnforcementLevel.ADVISORY, "other": EnforcementLevel.DISABLED}
+    servicer = SimpleNamespace(_get_enforcement_level=levels.__getitem__)
+    read: list[Any] = []
+
+    def remediate(*asked: Any) -> messages.RemediateResponse:
+        read.append(asked)
+        return messages.RemediateResponse(remediations=[messages.Remediation()])
+
+    answer = _asked_for(remediate, ["one", "other"])  # type: ignore[list-item]
+
+    assert not answer(servicer, None, None).remediations
+    assert read == []
+    levels["other"] = EnforcementLevel.REMEDIATE
+    assert len(answer(servicer, None, None).remediations) == 1
+    assert len(read) == 1
 
 
 def test_the_next_analysis_of_the_same_resources_sees_what_has_changed(packs: Packs) -> None:

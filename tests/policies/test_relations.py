@@ -194,6 +194,40 @@ def test_what_a_chart_may_hold_is_not_called_missing() -> None:
     assert len(_open("pdb-covers-workload", [*found, chart])) == 2
 
 
+@pytest.mark.parametrize(
+    ("host", "namespace", "fronts"),
+    [
+        ("kato-0.kato.here.svc.cluster.local", "here", True),
+        ("kato-0.kato.here.svc.cluster.local", "there", False),
+        ("kato.here.svc", "here", True),
+        ("kato.here.svc", "there", False),
+        ("kato.here.svc", UNKNOWN, True),
+        ("kato-0.kato", "there", True),
+        ("kato", "here", True),
+        ("kato", "there", False),
+        ("other.here.svc", "here", False),
+    ],
+)
+def test_a_balancer_fronts_the_service_that_its_servers_names_mean(
+    host: str, namespace: Any, fronts: bool
+) -> None:
+    text = (
+        f"upstream u {{ server {host}:8000; }}\nserver {{ location / {{ proxy_pass http://u; }} }}"
+    )
+    place = {"name": "kato", "namespace": namespace}
+    service = resource({"apiVersion": "v1", "kind": "Service", "metadata": place})
+    balancer = resource(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "nginx", "namespace": "here"},
+            "data": {"nginx.conf": text},
+        }
+    )
+
+    assert bool(Stack([balancer, service]).fronting(service)) == fronts
+
+
 def test_a_budget_is_measured_by_the_fewest_replicas() -> None:
     budget = """\
         ---

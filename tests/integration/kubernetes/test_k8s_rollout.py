@@ -11,7 +11,8 @@ from cluster_prometheus import MONITORING, prometheus_for
 from conftest import KATO
 from k8s_facts import Facts, owners, sessions
 from prometheus_api import Prometheus, until
-from pulumi_stack import PulumiStack, must, run
+from pulumi_stack import PulumiStack, must
+from rollout_command import rollout
 from steady_load import steady_load
 
 from dev.cluster import lifecycle
@@ -63,18 +64,9 @@ def test_a_canary_with_errors_is_taken_back_without_hands(
     ):
         counted = "sum(rate(kato_lb_requests_total[30s])) > 0"
         until(lambda: bool(Prometheus(prometheus).query(counted)), "requests are counted", 90)
-        done = run(
-            [
-                sys.executable, "-m", "kato_balancing.cli", "rollout", "--cwd", str(watched.folder),
-                "--stack", watched.name, "--steps", "50,100", "--hold", str(HOLD_SECONDS),
-                "--max-latency", "20", "--prometheus", prometheus, "--json",
-            ],
-            env={
-                "PULUMI_BACKEND_URL": (watched.folder / "state").as_uri(),
-                "PULUMI_CONFIG_PASSPHRASE": "",
-                "KUBECONFIG": str(kubeconfig),
-            },
-            limit=580,
+        done = rollout(
+            watched, "--steps", "50,100", "--prometheus", prometheus,
+            hold=HOLD_SECONDS, KUBECONFIG=str(kubeconfig),
         )  # fmt: skip
 
     assert done.returncode == 1, done.stderr

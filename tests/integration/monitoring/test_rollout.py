@@ -1,14 +1,14 @@
 """``kato-lb rollout`` on a real stack: a good canary gets every share, a bad one is taken back."""
 
 import json
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import broken_kato
 import pytest
 from prometheus_api import Prometheus
-from pulumi_stack import PulumiStack, must, run
+from pulumi_stack import PulumiStack, must
+from rollout_command import rollout
 
 from kato_balancing.verify.load import SteadyLoad
 
@@ -24,18 +24,7 @@ def versions() -> None:
 
 
 def _rollout(stack: PulumiStack, *more: str) -> tuple[int, dict[str, Any], str]:
-    done = run(
-        [
-            sys.executable, "-m", "kato_balancing.cli", "rollout", "--cwd", str(stack.folder),
-            "--stack", stack.name, "--hold", str(HOLD_SECONDS), "--max-latency", "20", "--json",
-            *more,
-        ],
-        env={
-            "PULUMI_BACKEND_URL": (stack.folder / "state").as_uri(),
-            "PULUMI_CONFIG_PASSPHRASE": "",
-        },
-        limit=580,
-    )  # fmt: skip
+    done = rollout(stack, *more, hold=HOLD_SECONDS)
     return done.returncode, json.loads(done.stdout or "{}"), done.stderr
 
 
