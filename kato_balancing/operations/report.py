@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
+from pydantic import Field
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+Seconds = Annotated[float, Field(ge=0)]
 
 
 class OperationError(RuntimeError):
@@ -17,12 +21,12 @@ class ReplicaReport:
     """What was done to one replica."""
 
     replica: str
-    connections: int | None
+    connections: Annotated[int, Field(ge=0)] | None
     """The balancer's connections when the drain began, idle ones too; None where the platform
     drains by itself."""
-    drained_seconds: float
+    drained_seconds: Seconds
     """From the drain's begin until nothing was in flight."""
-    healthy_seconds: float | None
+    healthy_seconds: Seconds | None
     """From then until the new one was healthy; None when nothing was replaced."""
 
 

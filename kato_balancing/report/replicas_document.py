@@ -3,28 +3,15 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Final, Self
+from typing import ClassVar, Final, Self
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from kato_balancing.operations.report import ReplicaReport
 from kato_balancing.problems import InvalidInput, Problem, from_validation
 from kato_balancing.report.json_limits import beyond_limits
 
-Seconds = Annotated[float, Field(ge=0)]
 _CURE: Final = "write it again, with 'kato-lb replace --json' or 'kato-lb drain --json'"
-
-
-@dataclass(frozen=True, slots=True)
-class Replica:
-    """What was done to one replica."""
-
-    replica: str
-    connections: Annotated[int, Field(ge=0)] | None
-    """The balancer's connections when its drain began; ``None`` where they are not counted."""
-    drained_seconds: Seconds
-    """Seconds from the drain's begin until nothing was in flight."""
-    healthy_seconds: Seconds | None
-    """Seconds from then until the new one was healthy; ``None`` when nothing was replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +22,7 @@ class Replicas:
         strict=True, extra="forbid", allow_inf_nan=False
     )
 
-    replicas: tuple[Replica, ...]
+    replicas: tuple[ReplicaReport, ...]
     problem: str | None = None
     """Why one was not replaced, and the ones after it were not begun; ``None`` without."""
 

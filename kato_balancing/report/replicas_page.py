@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Final
 from xml.etree.ElementTree import Element
 
+from kato_balancing.operations.report import ReplicaReport
 from kato_balancing.report.bars import bar_chart
 from kato_balancing.report.markup import element
-from kato_balancing.report.replicas_document import Replica, Replicas
+from kato_balancing.report.replicas_document import Replicas
 from kato_balancing.report.sheet import sheet
 from kato_balancing.report.tables import Cell, table
 
@@ -48,16 +49,16 @@ def _replicas(found: Replicas) -> Iterator[Element]:
     yield element("figure", {}, bar_chart("Seconds for each replica", bars))
 
 
-def _numbered(found: Replicas) -> Iterator[tuple[int, Replica]]:
+def _numbered(found: Replicas) -> Iterator[tuple[int, ReplicaReport]]:
     return enumerate(found.replicas, 1)
 
 
-def _label(number: int, one: Replica) -> str:
+def _label(number: int, one: ReplicaReport) -> str:
     # A replica may have been replaced twice; each time has its own bar.
     return f"{number}. {one.replica}"
 
 
-def _row(one: Replica) -> tuple[Cell, ...]:
+def _row(one: ReplicaReport) -> tuple[Cell, ...]:
     return (
         one.replica,
         "not counted" if one.connections is None else str(one.connections),

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from run_strategies import HOSTILE, counts, numbers, texts
 
 from kato_balancing.operations.report import ReplicaReport
 from kato_balancing.problems import InvalidInput
-from kato_balancing.report.replicas_document import Replica, Replicas
+from kato_balancing.report.replicas_document import Replicas
 from kato_balancing.report.replicas_page import replicas_page
 
 REPLACED = ReplicaReport("kato-0", 9, 7.24, 3.5)
@@ -30,10 +30,6 @@ def refusal(document: object) -> str:
     with pytest.raises(InvalidInput) as refused:
         Replicas.from_dict(document)
     return str(refused.value)
-
-
-def test_the_fields_are_those_of_the_commands() -> None:
-    assert [one.name for one in fields(Replica)] == [one.name for one in fields(ReplicaReport)]
 
 
 def test_what_the_commands_print_is_read() -> None:
