@@ -10,6 +10,7 @@ from kato_balancing import (
     headers,
     invariants,
     kato,
+    nginx_fallbacks,
     nginx_pools,
     nginx_refusals,
     nginx_regions,
@@ -17,7 +18,7 @@ from kato_balancing import (
 from kato_balancing.hosts import bracketed
 from kato_balancing.model import Balancer
 from kato_balancing.nginx_pools import seconds, whole_seconds
-from kato_balancing.nginx_syntax import Directive, block, directive, text
+from kato_balancing.nginx_syntax import Directive, block, directive, mapping, text
 from kato_balancing.targets import Version, show
 
 OLDEST = nginx_refusals.OLDEST
@@ -117,30 +118,25 @@ def _client_address(balancer: Balancer) -> Iterator[Directive]:
         yield directive("real_ip_recursive", "on")
 
 
-def _map(source: str, target: str, *entries: tuple[str, str], comment: str = "") -> Directive:
-    inside = [directive(value, result) for value, result in entries]
-    return block("map", source, target, inside=inside, comment=comment)
-
-
 def _maps(balancer: Balancer) -> Iterator[Directive]:
     words = "|".join(kato.RESERVED_SESSION_WORDS)
     session = f"~^/sessions/(?!(?:{words})(?:/|$))(?<kato_id>{kato.SESSION_ID_CLASS})(?:/|$)"
-    yield _map(
+    yield mapping(
         "$uri", "$kato_session_path", (session, "$kato_id"), ("default", ""),
         comment="The session of a request: from the decoded path without its query, else from the\n"
         "header. The client's header itself is passed on untouched.",
     )  # fmt: skip
     header = _header(headers.SESSION_HEADER)
-    yield _map(
+    yield mapping(
         "$kato_session_path", "$kato_session", ("", header), ("default", "$kato_session_path")
     )
     if balancer.learned is not None:
-        yield _map(
+        yield mapping(
             "$kato_session_path", nginx_pools.LEARNED,
             ("", ""), ("default", "$upstream_" + header.removeprefix("$")),
             comment="Learned on session paths only: elsewhere KATO echoes what the client sent.",
         )  # fmt: skip
-    yield _map(
+    yield mapping(
         "$http_host", "$kato_host",
         ("~^[A-Za-z0-9._:\\[\\]-]{1,255}$", "$http_host"),
         ("default", "$host"),
@@ -148,7 +144,7 @@ def _maps(balancer: Balancer) -> Iterator[Directive]:
     )  # fmt: skip
     if balancer.private_paths:
         paths = "|".join(path.rstrip("/").replace(".", "\\.") for path in balancer.private_paths)
-        yield _map(
+        yield mapping(
             "$uri", "$kato_private", (f"~^(?:{paths})(?:/|$)", "1"), ("default", "0"),
             comment="Paths that say more than a client should know.",
         )  # fmt: skip
@@ -156,31 +152,15 @@ def _maps(balancer: Balancer) -> Iterator[Directive]:
         trusted = [directive(network, "1") for network in balancer.listener.trusted_proxies]
         inside = [directive("default", "0"), *trusted]
         yield block("geo", "$realip_remote_addr", "$kato_trusted", inside=inside)
-        yield _map(
+        yield mapping(
             "$kato_trusted:$http_x_forwarded_proto", "$kato_scheme",
             ("1:https", "https"), ("1:http", "http"), ("default", "$scheme"),
         )  # fmt: skip
     yield from nginx_regions.maps(balancer)
     yield from nginx_pools.choices(balancer)
-    if nginx_pools.has_backup_pool(balancer):
-        yield _map(
-            "$upstream_bytes_sent", "$kato_sent", ("~[1-9]", "1"), ("default", "0"),
-            comment="1 once anything was sent to a server: a POST is then never repeated.",
-        )  # fmt: skip
-        yield _map(
-            "$request_method",
-            "$kato_idempotent",
-            ("~^(?:GET|HEAD|OPTIONS)$", "1"),
-            ("default", "0"),
-        )
-        yield _map(
-            "$kato_idempotent$kato_sent:$upstream_status", "$kato_final",
-            ("~^01:.*504$", "504"), ("~^01:", "502"), ("~^11:.*504$", "504"), ("default", ""),
-            comment="What no backup server may repeat: a POST that was sent, an answer that was "
-            "waited for.",
-        )  # fmt: skip
+    yield from nginx_fallbacks.maps(balancer)
     if balancer.reveal_servers:
-        yield _map(
+        yield mapping(
             _header(headers.REVEAL_REQUEST_HEADER), "$kato_reveal",
             (headers.REVEAL_REQUEST_VALUE, "$upstream_addr"), ("default", ""),
         )  # fmt: skip
@@ -258,21 +238,21 @@ def _public_server(balancer: Balancer) -> Directive:
         directive("proxy_next_upstream_timeout", seconds(retry.window)),
     ]  # fmt: skip
     inside += _response_headers(balancer)
-    inside.append(directive("error_page", 503, "@busy"))
-    if nginx_pools.has_backup_pool(balancer):
-        inside.append(directive("error_page", 502, 504, "=", "@backup"))
+    busy = directive("error_page", 503, "@busy")
+    inside.append(busy)
+    inside += nginx_fallbacks.for_all(balancer)
     inside.append(
         block(
             "location", "/",
             comment=chosen.routes(balancer, nginx_pools.PROGRAM),
             inside=[
                 directive("limit_conn", "kato_requests", _requests(balancer)),
+                *nginx_fallbacks.for_plain_requests(balancer, busy),
                 directive("proxy_pass", f"http://{target}"),
             ],
         )
     )  # fmt: skip
-    if nginx_pools.has_backup_pool(balancer):
-        inside.append(_backup_location(balancer))
+    inside += nginx_fallbacks.locations(balancer, target, _requests(balancer))
     if balancer.private_paths:
         hidden = [directive("return", 404, '{"detail":"Not Found"}')]
         inside.append(block("if", "($kato_private)", inside=hidden))
@@ -332,20 +312,6 @@ def _websocket_location(balancer: Balancer, target: str) -> Directive:
             *_forwarded_headers(balancer),
             directive("proxy_send_timeout", seconds(balancer.timeouts.websocket)),
             directive("proxy_read_timeout", seconds(balancer.timeouts.websocket)),
-        ],
-    )  # fmt: skip
-
-
-def _backup_location(balancer: Balancer) -> Directive:
-    return block(
-        "location", "@backup",
-        inside=[
-            *(
-                block("if", "($kato_final", "=", f"{status})", inside=[directive("return", status)])
-                for status in (502, 504)
-            ),
-            directive("limit_conn", "kato_requests", _requests(balancer)),
-            directive("proxy_pass", f"http://{nginx_pools.BACKUP}"),
         ],
     )  # fmt: skip
 

@@ -31,6 +31,12 @@ def block(
     return Directive(name, tuple(map(str, arguments)), tuple(inside), comment)
 
 
+def mapping(source: str, target: str, *entries: tuple[str, str], comment: str = "") -> Directive:
+    """A ``map`` from one variable to another; a later entry counts only where none before does."""
+    inside = [directive(value, result) for value, result in entries]
+    return block("map", source, target, inside=inside, comment=comment)
+
+
 def quote(argument: str) -> str:
     """The argument as nginx reads it back. Raises ValueError for control characters, which no
     setting may hold."""

@@ -146,6 +146,40 @@ def test_a_post_that_was_sent_never_reaches_a_backup_server(make: Callable[..., 
     ]
 
 
+def test_what_an_address_change_stopped_is_asked_again(make: Callable[..., Balancer]) -> None:
+    canary = {"pool": {"servers": [{"name": "c", "host": "c"}]}, "share": 5}
+    http = _http(make(SERVERS, **RESOLVER, canary=canary, balancing="LEAST_CONNECTIONS"))
+    public, _ = _servers(http)
+    rule, default = http.one("map", "$upstream_addr", "$kato_fallback").block or ()
+    events = public.one("location", "=")
+
+    assert (rule.arguments, default.words) == (("@again",), "default @failed")
+    assert [node.words for node in public.one("location", "/").all("error_page")] == [
+        "error_page 503 @busy",
+        "error_page 502 = $kato_fallback",
+    ]
+    assert [node.words for node in public.one("location", "@again").walk()] == [
+        "proxy_pass http://$kato_target"
+    ]
+    assert events.all("error_page") == []
+    upstreams = {node.arguments[0] for node in http.all("upstream")}
+    assert len(upstreams) == 4
+    again = {
+        *(f"10.0.0.1:8000, {name}" for name in upstreams),
+        "10.0.0.1:8000, 10.0.0.2:8000, kato",
+    }
+    # A server that answered, and an upstream of which nobody could be asked.
+    final = {"10.0.0.1:8000", "10.0.0.1:8000, 10.0.0.2:8000", "", *upstreams}
+    pattern = re.compile(rule.name.removeprefix("~"))
+    assert {text for text in again | final if pattern.search(text)} == again
+
+
+def test_addresses_that_stay_need_no_second_way(make: Callable[..., Balancer]) -> None:
+    for servers, more in ((SERVERS, {}), ([*SERVERS, SPARE], RESOLVER)):
+        public, _ = _servers(_http(make(servers, **more)))
+        assert "@again" not in [node.arguments[0] for node in public.all("location")]
+
+
 def test_a_retry_never_covers_a_post(make: Callable[..., Balancer]) -> None:
     public, _ = _servers(_http(make()))
 
