@@ -76,7 +76,7 @@ def render(balancer: Balancer, version: Version) -> str:
                 haproxy_pools.render(balancer, backend, version)
                 for backend in haproxy_pools.backends(balancer)
             ),
-            *haproxy_regions.backends(balancer),
+            *haproxy_regions.backends(balancer, version),
         ]
     )
 

@@ -8,7 +8,7 @@ from kato_balancing import chosen, headers, invariants
 from kato_balancing.cookies import cookie_value
 from kato_balancing.fields import Affinity, Balancing, SameSite
 from kato_balancing.haproxy_identity import ring_weights, server_ids
-from kato_balancing.haproxy_refusals import QUIET_LOOKUP, requests
+from kato_balancing.haproxy_refusals import FULLY_UP, QUIET_LOOKUP, requests
 from kato_balancing.haproxy_syntax import Line, Section, line, section
 from kato_balancing.hosts import bracketed, is_address
 from kato_balancing.model import ActiveHealth, Balancer, Pool, Server
@@ -185,7 +185,7 @@ def _servers(balancer: Balancer, backend: Backend, version: Version) -> Iterator
     comment = ""
     if backend.instead_of is not None:
         comment = f"While no server of {backend.instead_of} answers its checks."
-    words = *_checked(balancer, backend), *_connections(balancer, backend)
+    words = *_checked(balancer, backend, version), *_connections(balancer, backend)
     yield line("default-server", *words, comment=comment)
     discovery = backend.pool.discovery
     if discovery is not None:
@@ -242,17 +242,23 @@ def _looked_up(balancer: Balancer, at_start: str) -> list[str]:
     return ["resolvers", RESOLVERS, "resolve-prefer", "ipv4", "init-addr", at_start]
 
 
-def _checked(balancer: Balancer, backend: Backend) -> list[object]:
+def _checked(balancer: Balancer, backend: Backend, version: Version) -> list[object]:
+    if not _probes(backend):
+        return []
     passive = balancer.health.passive
-    words: list[object] = []
-    if _probes(backend):
-        probe = active(balancer)
-        words += ["check", "inter", milliseconds(probe.interval)]
-        words += ["fastinter", milliseconds(probe.interval_failing)]
-        words += ["downinter", milliseconds(probe.interval_down)]
-        words += ["rise", probe.rise, "fall", probe.fall]
-        words += ["observe", "layer4", "error-limit", passive.failures, "on-error", "mark-down"]
-    return words
+    observed = ["observe", "layer4", "error-limit", passive.failures, "on-error", "mark-down"]
+    return [*probes(balancer, version), *observed]
+
+
+def probes(balancer: Balancer, version: Version) -> list[object]:
+    """When a server is asked for its health, and what takes it away and back."""
+    probe = active(balancer)
+    return [
+        "check", "inter", milliseconds(probe.interval),
+        "fastinter", milliseconds(probe.interval_failing),
+        "downinter", milliseconds(probe.interval_down), "rise", probe.rise, "fall", probe.fall,
+        *(["init-state", "fully-up"] if version >= FULLY_UP.since else []),
+    ]  # fmt: skip
 
 
 def _connections(balancer: Balancer, backend: Backend) -> list[object]:

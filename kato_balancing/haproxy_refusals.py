@@ -16,6 +16,9 @@ RING_BY_ADDRESS = Feature("a ring that is keyed by the servers' addresses", (3, 
 TABLE_OVER_RELOAD = Feature("a table that outlives a reload", (3, 2, 0))
 """Seen on 3.2 (0 of 2,000 sessions moved); on 2.6 the table is empty after a reload."""
 QUIET_LOOKUP = Feature("a name that is not known yet without a warning", (3, 2, 0))
+FULLY_UP = Feature("a server that starts with no failed probe against it", (3, 1, 0))
+"""Seen on 3.2: without it the first failed probe after a start or a reload takes a server away,
+whatever ``fall`` says, and its sessions move; with it 0 of 3 single slow probes did."""
 
 _Refusal = tuple[str, str]
 

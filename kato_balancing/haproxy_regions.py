@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from kato_balancing import headers, invariants, kato, urls
-from kato_balancing.haproxy_pools import RESOLVERS, active, milliseconds, purges
+from kato_balancing.haproxy_pools import RESOLVERS, milliseconds, probes, purges
 from kato_balancing.haproxy_refusals import requests
 from kato_balancing.haproxy_syntax import Line, Section, line, section
 from kato_balancing.model import Balancer
 from kato_balancing.regions import RegionAnswer
+from kato_balancing.targets import Version
 
 _BACKEND = "kato_region_"
 _REGION = "txn.kato_region"
@@ -58,13 +59,13 @@ def routes(balancer: Balancer) -> Iterator[Line]:
         yield line("use_backend", f"{_BACKEND}{name}", "if", *is_it)
 
 
-def backends(balancer: Balancer) -> Iterator[Section]:
+def backends(balancer: Balancer, version: Version) -> Iterator[Section]:
     """One backend for each region that requests are proxied to."""
     region = balancer.region
     if region is None or region.answer is not RegionAnswer.PROXY:
         return
     for name, url in region.others.items():
-        words: list[object] = ["server", name, urls.endpoint(url), *_checked(balancer)]
+        words: list[object] = ["server", name, urls.endpoint(url), *_checked(balancer, version)]
         if urls.scheme(url) == "https":
             words += ["ssl", "verify", "required", "ca-file", region.authorities]
             words += ["sni", f"str({urls.host(url)})", "verifyhost", urls.host(url)]
@@ -92,12 +93,10 @@ def backends(balancer: Balancer) -> Iterator[Section]:
         )  # fmt: skip
 
 
-def _checked(balancer: Balancer) -> list[object]:
-    probe, idle = active(balancer), balancer.limits.workers * invariants.idle_per_process(balancer)
+def _checked(balancer: Balancer, version: Version) -> list[object]:
+    idle = balancer.limits.workers * invariants.idle_per_process(balancer)
     return [
-        "check", "inter", milliseconds(probe.interval),
-        "fastinter", milliseconds(probe.interval_failing),
-        "downinter", milliseconds(probe.interval_down), "rise", probe.rise, "fall", probe.fall,
+        *probes(balancer, version),
         "maxconn", requests(balancer), "pool-max-conn", idle,
         "pool-purge-delay", milliseconds(balancer.keep_alive.idle / purges(idle)),
     ]  # fmt: skip

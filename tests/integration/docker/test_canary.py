@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import httpx
 import pytest
+from patient_balancer import patient_balancer
 from pulumi_stack import PulumiStack, must
 from steady_load import steady_load
 
@@ -77,7 +78,7 @@ def test_a_share_of_the_sessions_goes_there_and_back(
     proxy: str, new_stack: Callable[..., PulumiStack]
 ) -> None:
     must(["docker", "tag", KATO, NEXT_KATO])
-    stack = new_stack(f"canary-{proxy}", proxy=proxy)
+    stack = new_stack(f"canary-{proxy}", proxy=proxy, balancer=patient_balancer(proxy))
     canary = {"image": NEXT_KATO, "replicas": 2}
     stack.configure(canary={**canary, "share": 0})
     stack.up()
@@ -106,7 +107,7 @@ def test_a_share_of_the_sessions_goes_there_and_back(
 
 def test_new_sessions_only_moves_no_live_session(new_stack: Callable[..., PulumiStack]) -> None:
     must(["docker", "tag", KATO, NEXT_KATO])
-    stack = new_stack("newborn", proxy="haproxy")
+    stack = new_stack("newborn", proxy="haproxy", balancer=patient_balancer("haproxy"))
     stack.up()
     url = stack.outputs()["url"]
     live = _new_sessions(url)

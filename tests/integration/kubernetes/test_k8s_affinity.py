@@ -10,6 +10,7 @@ import pytest
 from conftest import SMALL
 from k8s_facts import Facts, owners, pod_of, sessions, wait_for
 from kubernetes import client
+from patient_balancer import patient_balancer
 from pulumi_stack import PulumiStack
 from steady_load import steady_load
 
@@ -106,7 +107,7 @@ def test_a_learned_table_moves_no_live_session_at_a_scale_out(
     stack = new_stack(
         f"learned-{proxy}",
         proxy=proxy,
-        balancer={"revealServers": True, "learned": {}},
+        balancer=patient_balancer(proxy, learned={}),
         balancerPods={"replicas": 1, **SMALL["balancerPods"]},
     )
     stack.up()

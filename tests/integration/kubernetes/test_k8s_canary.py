@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 from conftest import KATO, NEXT_KATO
 from k8s_facts import Facts, owners, sessions
+from patient_balancer import patient_balancer
 from pulumi_stack import PulumiStack
 from steady_load import steady_load
 
@@ -22,7 +23,13 @@ def _on_canary(found: dict[str, str]) -> set[str]:
 def test_a_share_of_the_sessions_goes_there_and_back(
     proxy: str, new_stack: Callable[..., PulumiStack], facts: Facts
 ) -> None:
-    stack = new_stack(f"canary-{proxy}", proxy=proxy, replicas=2, katoImage=KATO)
+    stack = new_stack(
+        f"canary-{proxy}",
+        proxy=proxy,
+        replicas=2,
+        katoImage=KATO,
+        balancer=patient_balancer(proxy),
+    )
     canary = {"image": NEXT_KATO, "replicas": 2}
     stack.configure(canary={**canary, "share": 0})
     stack.up()

@@ -282,7 +282,7 @@ def test_questions_are_all_that_comes_in_and_checks_all_that_goes_out(
     with facts.pod("listener", stage.namespace, SMALL["katoImage"],
                    ["python3", "-m", "http.server", "9000"]) as listener:  # fmt: skip
         # Nothing selects this one, so that a refusal is the servers' own.
-        assert facts.connects("us", there, listener, 9000)
+        wait_for(lambda: facts.connects("us", there, listener, 9000), "the listener listens")
         assert not goes_out(listener, 9000)
     assert goes_out(stage.regions["us"].pod_address, POD_PORTS["us"])
     assert goes_out(stage.regions["eu"].pod_address, POD_PORTS["eu"])

@@ -21,6 +21,10 @@ class EchoServer:
     delay: float = 0
     probe_delay: float = 0
     """Before the answer to a probe."""
+    slow_probes: int = 0
+    """So many of the next probes are answered too late."""
+    probes: int = 0
+    """Probes that were answered at once."""
     most_at_once: int = 0
     _now: int = 0
     _listener: asyncio.Server | None = None
@@ -52,7 +56,11 @@ class EchoServer:
         headers = {n.lower(): v for n, _, v in (line.partition(": ") for line in lines)}
         await reader.readexactly(int(headers.get("content-length", "0")))
         if "/health" in first:
+            if self.slow_probes:
+                self.slow_probes -= 1
+                await asyncio.sleep(60)
             await asyncio.sleep(self.probe_delay)
+            self.probes += 1
         else:
             self.requests.append(first)
             if self.cut_after_reading:

@@ -198,6 +198,24 @@ def test_probes_that_no_server_answers_take_no_session_away(target, more, echoin
     assert names_of(ask(port, paths)) == owners
 
 
+@pytest.mark.parametrize(("target", "goes"), [("haproxy:2.6", True), ("haproxy:3.2", False)])
+def test_one_slow_probe_after_a_start_takes_no_server_away(target, goes, echoing: Echo, run):
+    """As a reload starts a process, that would move sessions. On 2.6 nothing can prevent it."""
+    port, private = free_ports(2)
+    listener = {"port": port, "private_port": private}
+    model = Balancer.of({"pool": {"servers": echoing.listed(*NAMES)}, "listener": listener})
+    slow = echoing.servers["kato-0"]
+    slow.slow_probes = 1
+
+    running = run(target, model)
+    deadline = time.monotonic() + 15
+    while slow.slow_probes or slow.probes < 3:
+        assert time.monotonic() < deadline, f"{slow.probes} probes were answered after 15 s"
+        time.sleep(0.05)
+
+    assert ("Server kato/kato-0 is DOWN" in running.logs()) is goes
+
+
 def _until_logged(running: Container, *lines: str) -> None:
     deadline = time.monotonic() + 15
     while missing := [line for line in lines if line not in running.logs()]:
