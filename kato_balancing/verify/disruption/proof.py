@@ -137,8 +137,10 @@ def _beyond_flight(report: LoadReport) -> list[FailedRequest]:
 
 
 def _after_recovery(report: LoadReport) -> list[FailedRequest]:
+    """Failures of requests sent later: KATO waits for the store's answer without a limit, so that
+    one sent before may fail long after."""
     settled = next((mark.at for mark in report.marks if mark.event == SETTLED), 0.0)
-    return [failure for failure in report.failures if failure.at > settled + _RECOVERY]
+    return [one for one in report.failures if one.at - one.seconds > settled + _RECOVERY]
 
 
 _UNPAID: dict[Cost, Callable[[LoadReport], Sequence[FailedRequest]]] = {

@@ -47,8 +47,10 @@ def test_a_workload_has_settled_when_all_of_it_is_new_and_ready(
     assert cluster._rolled_out(workload) is settled
 
 
-def _failed(method: str, at: float, path: str = "/sessions/a/observe") -> FailedRequest:
-    return FailedRequest(at=at, method=method, path=path, kind="502", seconds=0.1, token=None)
+def _failed(
+    method: str, at: float, path: str = "/sessions/a/observe", seconds: float = 0.1
+) -> FailedRequest:
+    return FailedRequest(at=at, method=method, path=path, kind="502", seconds=seconds, token=None)
 
 
 def _report(*failures: FailedRequest) -> LoadReport:
@@ -90,6 +92,9 @@ def _lost(**found: tuple[str, ...]) -> LostReport:
         ),
         (Cost.OUTAGE, _report(_failed("GET", 3.0), _failed("POST", 19.0)), _lost(), []),
         (Cost.OUTAGE, _report(_failed("GET", 40.0)), _lost(), ["1 x 502 (GET)"]),
+        # Sent at 10 s, during the outage; and at 36 s, after it.
+        (Cost.OUTAGE, _report(_failed("GET", 40.0, seconds=30.0)), _lost(), []),
+        (Cost.OUTAGE, _report(_failed("GET", 40.0, seconds=4.0)), _lost(), ["1 x 502 (GET)"]),
         (Cost.OUTAGE, _report(), _lost(lost=("t1",)), ["acknowledged and are not stored"]),
         (Cost.NOTHING, _report(), _lost(doubled=("t1", "t2")), ["2 observations are stored twice"]),
     ],
