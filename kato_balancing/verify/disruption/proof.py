@@ -24,7 +24,7 @@ LEAD: Final = 2.0
 
 SETTLED: Final = "settled"
 _RECOVERY: Final = 15.0
-"""Seconds after which a store's outage must be over for every client."""
+"""Seconds after which a store's outage must be over for every request that was sent since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +65,21 @@ def prove(
         load = SteadyLoad(
             url, clients=CLIENTS, think_time=THINK_TIME, timeout=timeout, ca_file=ca_file
         )
-        results.append(_one(disruption, cluster, load))
+        # Whoever waited for a store that went away asks once more.
+        wait = max(_RECOVERY, timeout) if disruption.cost is Cost.OUTAGE else 0.0
+        results.append(_one(disruption, cluster, load, wait + LEAD))
     return results
 
 
-def _one(disruption: Disruption, cluster: Cluster, load: SteadyLoad) -> CheckResult:
+def _one(
+    disruption: Disruption, cluster: Cluster, load: SteadyLoad, afterwards: float
+) -> CheckResult:
     try:
         with load:
             time.sleep(LEAD)
             disruption.happen(cluster, load.mark)
             load.mark(SETTLED)
-            time.sleep(LEAD if disruption.cost is not Cost.OUTAGE else _RECOVERY + LEAD)
+            time.sleep(afterwards)
         report, lost = load.report(), load.lost()
     except (ClusterError, LoadError) as error:
         return CheckResult(disruption.name, Verdict.UNDECIDED, None, "not decided", (str(error),))
@@ -137,10 +141,14 @@ def _beyond_flight(report: LoadReport) -> list[FailedRequest]:
 
 
 def _after_recovery(report: LoadReport) -> list[FailedRequest]:
-    """Failures of requests sent later: KATO waits for the store's answer without a limit, so that
-    one sent before may fail long after."""
+    """Late failures of requests that were sent to a store that was back: KATO waits for the
+    answer of one that went away without a limit, so that such a request may fail long after."""
     settled = next((mark.at for mark in report.marks if mark.event == SETTLED), 0.0)
-    return [one for one in report.failures if one.at - one.seconds > settled + _RECOVERY]
+    return [
+        one
+        for one in report.failures
+        if one.at > settled + _RECOVERY and one.at - one.seconds > settled
+    ]
 
 
 _UNPAID: dict[Cost, Callable[[LoadReport], Sequence[FailedRequest]]] = {

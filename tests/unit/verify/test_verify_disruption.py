@@ -92,8 +92,9 @@ def _lost(**found: tuple[str, ...]) -> LostReport:
         ),
         (Cost.OUTAGE, _report(_failed("GET", 3.0), _failed("POST", 19.0)), _lost(), []),
         (Cost.OUTAGE, _report(_failed("GET", 40.0)), _lost(), ["1 x 502 (GET)"]),
-        # Sent at 10 s, during the outage; and at 36 s, after it.
+        # Sent at 10 s, during the outage; at 25 s, when the store was back; and at 36 s.
         (Cost.OUTAGE, _report(_failed("GET", 40.0, seconds=30.0)), _lost(), []),
+        (Cost.OUTAGE, _report(_failed("GET", 55.0, seconds=30.0)), _lost(), ["1 x 502 (GET)"]),
         (Cost.OUTAGE, _report(_failed("GET", 40.0, seconds=4.0)), _lost(), ["1 x 502 (GET)"]),
         (Cost.OUTAGE, _report(), _lost(lost=("t1",)), ["acknowledged and are not stored"]),
         (Cost.NOTHING, _report(), _lost(doubled=("t1", "t2")), ["2 observations are stored twice"]),
