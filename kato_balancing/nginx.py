@@ -18,7 +18,7 @@ from kato_balancing import (
 from kato_balancing.hosts import bracketed
 from kato_balancing.model import Balancer
 from kato_balancing.nginx_pools import seconds, whole_seconds
-from kato_balancing.nginx_syntax import Directive, block, directive, mapping, text
+from kato_balancing.nginx_syntax import Directive, block, directive, mapping, request_header, text
 from kato_balancing.targets import Version, show
 
 OLDEST = nginx_refusals.OLDEST
@@ -126,7 +126,7 @@ def _maps(balancer: Balancer) -> Iterator[Directive]:
         comment="The session of a request: from the decoded path without its query, else from the\n"
         "header. The client's header itself is passed on untouched.",
     )  # fmt: skip
-    header = _header(headers.SESSION_HEADER)
+    header = request_header(headers.SESSION_HEADER)
     yield mapping(
         "$kato_session_path", "$kato_session", ("", header), ("default", "$kato_session_path")
     )
@@ -161,14 +161,9 @@ def _maps(balancer: Balancer) -> Iterator[Directive]:
     yield from nginx_fallbacks.maps(balancer)
     if balancer.reveal_servers:
         yield mapping(
-            _header(headers.REVEAL_REQUEST_HEADER), "$kato_reveal",
+            request_header(headers.REVEAL_REQUEST_HEADER), "$kato_reveal",
             (headers.REVEAL_REQUEST_VALUE, "$upstream_addr"), ("default", ""),
         )  # fmt: skip
-
-
-def _header(name: str) -> str:
-    """The variable that holds a request header."""
-    return "$http_" + name.lower().replace("-", "_")
 
 
 _LOG_FIELDS = {

@@ -30,7 +30,7 @@ def maps(balancer: Balancer) -> Iterator[Directive]:
             comment="What no backup server may repeat: a POST that was sent, an answer that was "
             "waited for.",
         )  # fmt: skip
-    elif _addresses_change(balancer):
+    if _asks_again(balancer):
         yield mapping(
             "$upstream_addr", _WHERE_TO,
             (rf"~, {nginx_pools.STABLE}\w*$", _AGAIN), ("default", _FAILED),
@@ -47,7 +47,7 @@ def for_all(balancer: Balancer) -> Iterator[Directive]:
 
 def for_plain_requests(balancer: Balancer, busy: Directive) -> Iterator[Directive]:
     """Where failed requests go that are no WebSockets; ``busy`` is where refused ones do."""
-    if _addresses_change(balancer) and not nginx_pools.has_backup_pool(balancer):
+    if _asks_again(balancer):
         yield replace(busy, comment="A location with a page of its own inherits none.")
         yield directive("error_page", 502, "=", _WHERE_TO)
 
@@ -68,11 +68,12 @@ def locations(balancer: Balancer, target: str, requests: int) -> Iterator[Direct
                 directive("proxy_pass", f"http://{nginx_pools.BACKUP}"),
             ],
         )  # fmt: skip
-    elif _addresses_change(balancer):
+    if _asks_again(balancer):
         yield block("location", _AGAIN, inside=[directive("proxy_pass", f"http://{target}")])
         detail = '{"detail":"The server gave no valid answer"}'
         yield block("location", _FAILED, inside=[directive("return", 502, detail)])
 
 
-def _addresses_change(balancer: Balancer) -> bool:
-    return balancer.resolver is not None
+def _asks_again(balancer: Balancer) -> bool:
+    """True where addresses change and no backup servers take what nginx gives up."""
+    return balancer.resolver is not None and not nginx_pools.has_backup_pool(balancer)

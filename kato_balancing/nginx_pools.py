@@ -9,7 +9,7 @@ from kato_balancing.cookies import cookie_value
 from kato_balancing.fields import Affinity, Balancing
 from kato_balancing.hosts import bracketed, is_address
 from kato_balancing.model import Balancer, Canary, Pool, Server
-from kato_balancing.nginx_syntax import Directive, block, directive
+from kato_balancing.nginx_syntax import Directive, block, directive, mapping
 
 PROGRAM = "nginx"
 
@@ -63,17 +63,15 @@ def choices(balancer: Balancer) -> Iterator[Directive]:
     pool = STABLE
     if balancer.canary is not None:
         pool = "$kato_pool"
-        yield block(
-            "map", "$kato_session", "$kato_share",
-            inside=[directive("", "$request_id"), directive("default", "$kato_session")],
+        yield mapping(
+            "$kato_session", "$kato_share", ("", "$request_id"), ("default", "$kato_session"),
             comment="A larger share keeps the sessions that it had. Requests without one follow "
             "it too.",
         )  # fmt: skip
         yield from _canary(balancer.canary)
     if invariants.spreads_apart(balancer):
         twin = "${kato_pool}" + SPREAD if balancer.canary is not None else STABLE + SPREAD
-        inside = [directive("", twin), directive("default", pool)]
-        yield block("map", "$kato_session", "$kato_target", inside=inside)
+        yield mapping("$kato_session", "$kato_target", ("", twin), ("default", pool))
 
 
 def _canary(canary: Canary) -> Iterator[Directive]:
@@ -84,13 +82,11 @@ def _canary(canary: Canary) -> Iterator[Directive]:
     for step, name in names.items():
         yield _split(step.share, name)
     newest_first = list(names.items())[::-1]
-    yield block(
-        "map", "$kato_session", "$kato_pool",
-        inside=[
-            directive("", newest_first[0][1]),
-            *(directive(f"~-(?:{at_least(step.since)})$", name) for step, name in newest_first),
-            directive("default", STABLE),
-        ],
+    yield mapping(
+        "$kato_session", "$kato_pool",
+        ("", newest_first[0][1]),
+        *((f"~-(?:{at_least(step.since)})$", name) for step, name in newest_first),
+        ("default", STABLE),
         comment="The step that a session was born into, by the time at the end of its id.",
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from kato_balancing import headers, invariants, urls
 from kato_balancing.model import Balancer
 from kato_balancing.nginx_pools import seconds
-from kato_balancing.nginx_syntax import Directive, block, directive
+from kato_balancing.nginx_syntax import Directive, block, directive, mapping, request_header
 from kato_balancing.regions import Region, RegionAnswer
 
 _LOCATION = "@region"
@@ -23,37 +23,28 @@ def maps(balancer: Balancer) -> Iterator[Directive]:
     if region is None:
         return
     proxied = region.answer is RegionAnswer.PROXY
-    entries = [directive("", ""), directive(region.name, "")]
+    entries = [("", ""), (region.name, "")]
     for name, url in region.others.items():
         target = f"{urls.scheme(url)}://{_UPSTREAM}{name}" if proxied else url
-        entries.append(directive(name, target))
-    entries.append(directive("default", _REFUSED))
-    source = _variable(headers.REGION_HEADER)
-    yield block(
-        "map", source, "$kato_region", inside=entries,
+        entries.append((name, target))
+    source = request_header(headers.REGION_HEADER)
+    yield mapping(
+        source, "$kato_region", *entries, ("default", str(_REFUSED)),
         comment="Where the session's region is; empty: here. No session is looked for elsewhere.",
     )  # fmt: skip
-    came = _variable(headers.REGION_HOP_HEADER)
-    yield block(
-        "map", f"{came}:$kato_region", "$kato_region_at",
-        inside=[directive("~^:", "$kato_region"), directive("~^.+:$", ""),
-                directive("default", _REFUSED)],
+    came = request_header(headers.REGION_HOP_HEADER)
+    yield mapping(
+        f"{came}:$kato_region", "$kato_region_at",
+        ("~^:", "$kato_region"), ("~^.+:$", ""), ("default", str(_REFUSED)),
         comment="What another region's balancer sent here is served here or refused.",
     )  # fmt: skip
     if not proxied:
         return
-    yield block(
-        "map", source, "$kato_region_host",
-        inside=[directive(name, urls.authority(url)) for name, url in region.others.items()],
-    )  # fmt: skip
-    yield block(
-        "map", source, "$kato_region_name",
-        inside=[directive(name, urls.host(url)) for name, url in region.others.items()],
-    )  # fmt: skip
-    yield block(
-        "map", "$http_upgrade", "$kato_region_connection",
-        inside=[directive("", ""), directive("default", "upgrade")],
-    )  # fmt: skip
+    others = region.others.items()
+    hosts = ((name, urls.authority(url)) for name, url in others)
+    yield mapping(source, "$kato_region_host", *hosts)
+    yield mapping(source, "$kato_region_name", *((name, urls.host(url)) for name, url in others))
+    yield mapping("$http_upgrade", "$kato_region_connection", ("", ""), ("default", "upgrade"))
     yield directive("limit_conn_zone", "$server_port", f"zone={_ZONE}:64k")
 
 
@@ -130,7 +121,3 @@ def _verified(region: Region) -> Iterator[Directive]:
     yield directive("proxy_ssl_verify", "on")
     yield directive("proxy_ssl_verify_depth", 3)
     yield directive("proxy_ssl_trusted_certificate", region.authorities)
-
-
-def _variable(name: str) -> str:
-    return "$http_" + name.lower().replace("-", "_")

@@ -32,9 +32,14 @@ def block(
 
 
 def mapping(source: str, target: str, *entries: tuple[str, str], comment: str = "") -> Directive:
-    """A ``map`` from one variable to another; a later entry counts only where none before does."""
+    """A ``map`` from one variable to another."""
     inside = [directive(value, result) for value, result in entries]
     return block("map", source, target, inside=inside, comment=comment)
+
+
+def request_header(name: str) -> str:
+    """The variable that holds a request header."""
+    return "$http_" + name.lower().replace("-", "_")
 
 
 def quote(argument: str) -> str:

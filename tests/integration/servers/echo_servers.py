@@ -24,7 +24,7 @@ class EchoServer:
     slow_probes: int = 0
     """So many of the next probes are answered too late."""
     probes: int = 0
-    """Probes that were answered at once."""
+    """Probes that were answered."""
     most_at_once: int = 0
     _now: int = 0
     _listener: asyncio.Server | None = None
