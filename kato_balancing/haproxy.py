@@ -47,7 +47,6 @@ _NAME = "kato"
 _PATH = "txn.kato_path"
 _SHARE = "txn.kato_share"
 _BIRTH = "txn.kato_birth"
-_SHARES_PER_PERCENT = 10_000
 _FORWARDERS = 5
 """Trusted proxies in a row that are believed."""
 _HEADER_SECONDS = 10.0
@@ -379,14 +378,14 @@ def _forwarded(balancer: Balancer) -> Iterator[Line]:
 def _routes(balancer: Balancer) -> Iterator[Line]:
     if balancer.canary is not None:
         by_client = balancer.affinity is Affinity.CLIENT_IP
-        share = f"crc32(1),mod({100 * _SHARES_PER_PERCENT})"
+        share = f"crc32(1),mod({100 * haproxy_pools.SHARES_PER_PERCENT})"
         key = f"src,{share}" if by_client else f"var({SESSION}),{share}"
         yield line(
             "http-request", f"set-var({_SHARE})", key,
             comment="A session's place from 0 to the whole: a larger share keeps what it had.",
         )  # fmt: skip
         yield line(
-            "http-request", f"set-var({_SHARE})", f"rand({100 * _SHARES_PER_PERCENT})",
+            "http-request", f"set-var({_SHARE})", f"rand({100 * haproxy_pools.SHARES_PER_PERCENT})",
             "if", "!{", f"var({_SHARE})", "-m", "found", "}",
         )  # fmt: skip
         if balancer.canary.steps:
@@ -416,7 +415,7 @@ def _routes(balancer: Balancer) -> Iterator[Line]:
 
 def _to_canary(canary: Canary) -> Iterator[Line]:
     def within(share: float, *more: object) -> Iterator[Line]:
-        parts = round(share * _SHARES_PER_PERCENT)
+        parts = round(share * haproxy_pools.SHARES_PER_PERCENT)
         chosen = ["{", f"var({_SHARE})", "-m", "int", "lt", parts, "}", *more]
         yield _if_nobody_serves(haproxy_pools.CANARY, *chosen)
         yield line("use_backend", haproxy_pools.CANARY, "if", *chosen)

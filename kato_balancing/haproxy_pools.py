@@ -23,6 +23,9 @@ PEERS = RESOLVERS = "kato"
 DISCOVERY_SLOTS = 64
 """Servers that a discovery name may stand for; HAProxy makes room for them when it starts."""
 
+SHARES_PER_PERCENT = 10_000
+"""How finely a session's place is compared with a canary's share."""
+
 _ANY_SERVER_OF_ITS_OWN = 4
 """With LEAST_CONNECTIONS one request in this many may be without a session: most are not."""
 

@@ -100,8 +100,8 @@ def _canary(balancer: Balancer, _: Version) -> Iterator[_Refusal]:
     for number, step in enumerate(balancer.canary.earlier):
         shares[f"canary.earlier[{number}].share"] = step.share
     for path, share in shares.items():
-        if 0 < share < 0.01:
-            yield path, "nginx takes hundredths of a percent; use 0.01 or more, or 0"
+        if share != (near := round(share, 2)):
+            yield path, f"nginx takes hundredths of a percent; use {near or 0.01:g} (got {share:g})"
 
 
 def _probes(balancer: Balancer, _: Version) -> Iterator[_Refusal]:

@@ -18,15 +18,20 @@ Program = Literal["nginx", "haproxy"]
 class Instance:
     """One KATO process and where it is.
 
-    ``name`` is its place on HAProxy's ring, default: its host. ``balancer_address`` is the
-    ``host:port`` by which the balancer's configuration knows it, its place on nginx's ring;
-    default: that of ``url``. Both must be the balancer's, or the client places sessions
-    differently.
+    ``name`` is its place on HAProxy's ring, default: its host. ``balancer_address`` is its place
+    on nginx's ring: the ``host:port`` by which the balancer's configuration knows it, default: that
+    of ``url``; or the host alone where nginx finds the servers by SRV records, as on Kubernetes.
+    Both must be the balancer's, or the client places sessions differently.
     """
 
     url: str
     name: str = ""
     balancer_address: str = ""
+
+    @property
+    def found_by_srv(self) -> bool:
+        """True when nginx knows the instance by a host from DNS, without a port."""
+        return bool(self.balancer_address) and not re.search(r":\d+$", self.balancer_address)
 
 
 Instances = Iterable[str | Instance] | Mapping[str, str]
@@ -51,6 +56,11 @@ def listed(instances: Instances) -> tuple[Instance, ...]:
         Instance(one.url.rstrip("/"), one.name or _name(*place, shared), one.balancer_address)
         for one, place in zip(given, hosts, strict=True)
     )
+    if 0 < sum(one.found_by_srv for one in found) < len(found):
+        raise ValueError(
+            "either every balancer_address has a port, or none has: nginx finds all "
+            "servers by SRV records, or none"
+        )
     for what, values in (("name", [i.name for i in found]), ("URL", [i.url for i in found])):
         if twice := {value for value in values if values.count(value) > 1}:
             raise ValueError(f"each instance needs its own {what}: {sorted(twice)[0]} is twice")
@@ -78,12 +88,18 @@ class Placement:
         from kato_balancing.placement import ring_of  # noqa: PLC0415
 
         self.names = tuple(one.name for one in instances)
-        self._servers = {one.name: _server(one) for one in instances}
         self._rings: dict[frozenset[str], Ring] = {}
 
-        def make(servers: list[dict[str, object]]) -> "Ring":
+        def make(left: list[Instance]) -> "Ring":
+            if program == "nginx" and left[0].found_by_srv:
+                hosts = {one.name: one.balancer_address for one in left}
+                return ring_of(
+                    Balancer.of({"pool": {"discovery": {"name": "kato"}}}), program, hosts
+                )
+            servers = [_server(one) for one in left]
             return ring_of(Balancer.of({"pool": {"servers": servers}}), program)
 
+        self._instances = instances
         self._ring = make
         self._whole = self._ring_without(frozenset())
 
@@ -99,9 +115,9 @@ class Placement:
     def _ring_without(self, without: frozenset[str]) -> "Ring":
         ring = self._rings.get(without)
         if ring is None:
-            servers = [s for name, s in self._servers.items() if name not in without]
+            left = [one for one in self._instances if one.name not in without]
             # At most one ring for each set of instances that were down at once.
-            ring = self._rings[without] = self._ring(servers)
+            ring = self._rings[without] = self._ring(left)
         return ring
 
 

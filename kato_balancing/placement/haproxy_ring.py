@@ -23,7 +23,7 @@ class HaproxyRing:
     def __init__(self, pool: Pool) -> None:
         ids, weights = server_ids(pool), ring_weights(pool)
         owners = {
-            _mixed(ids[server.name] * _KEYS_PER_ID + point): server.name
+            mixed(ids[server.name] * _KEYS_PER_ID + point): server.name
             for server in pool.primaries
             for point in range(POINTS * weights[server.name])
         }
@@ -38,7 +38,7 @@ class HaproxyRing:
 
     def owner(self, session: str) -> str:
         """The server of the point that is nearest to the session's hash."""
-        place = _mixed(zlib.crc32(session.encode()))
+        place = mixed(zlib.crc32(session.encode()))
         after = bisect.bisect_left(self._points, place) % len(self._points)
         before = after - 1  # -1 is the last one: the ring is closed
         to_before = (place - self._points[before]) % _CIRCLE
@@ -46,7 +46,7 @@ class HaproxyRing:
         return self._owners[before if to_before <= to_after else after]
 
 
-def _mixed(value: int) -> int:
+def mixed(value: int) -> int:
     """HAProxy's full avalanche in 32 bits: Bob Jenkins' integer mix, then times a large prime."""
     value = (value + 0x7ED55D16 + (value << 12)) % _CIRCLE
     value = value ^ 0xC761C23C ^ (value >> 19)

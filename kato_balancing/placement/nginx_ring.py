@@ -2,14 +2,17 @@
 
 A server's points follow from the text of its ``server`` line, ``host:port``: each is the CRC-32 of
 host, NUL, port and the point before it (the form of Cache::Memcached::Fast). Of equal points the
-first server's stays.
+first server's stays. A server that DNS found has the name in its SRV record instead, and no port
+(measured on 1.30).
 """
 
 import bisect
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from kato_balancing import nginx_pools
+from kato_balancing.hosts import bracketed
 from kato_balancing.model import Pool, Server
 
 POINTS = 160
@@ -19,21 +22,51 @@ ATTEMPTS = 20
 """Points of servers that are down that nginx passes over before it gives up the ring."""
 
 
-class NginxRing:
-    """The owners in nginx."""
+@dataclass(frozen=True)
+class _Entry:
+    """One server of the ring. ``place``: what its points follow from."""
 
-    def __init__(self, pool: Pool) -> None:
-        primaries = [server for server in pool.servers if not server.backup]
+    name: str
+    place: bytes
+    weight: int = 1
+    down: bool = False
+
+    def points(self) -> Iterator[int]:
+        base, point = zlib.crc32(self.place), 0
+        for _ in range(POINTS * self.weight * nginx_pools.RING_WEIGHT):
+            point = zlib.crc32(point.to_bytes(4, "little"), base)
+            yield point
+
+
+class NginxRing:
+    """The owners in nginx. Make it with :meth:`of` or :meth:`found`."""
+
+    def __init__(self, entries: Iterable[_Entry]) -> None:
+        primaries = list(entries)
         # A draining server is "down": its points stay, and are passed over.
-        self._down = {server.name for server in primaries if server.draining}
+        self._down = {entry.name for entry in primaries if entry.down}
         owners: dict[int, str] = {}
-        for server in primaries:
-            for point in _points(server):
-                owners.setdefault(point, server.name)
+        for entry in primaries:
+            for point in entry.points():
+                owners.setdefault(point, entry.name)
         self._points = sorted(owners)
         self._owners = [owners[point] for point in self._points]
-        self._servers = tuple(s.name for s in primaries if not s.draining)
+        self._servers = tuple(entry.name for entry in primaries if not entry.down)
         self._only = primaries[0].name if len(primaries) == 1 else None
+
+    @classmethod
+    def of(cls, pool: Pool) -> "NginxRing":
+        """The ring of a pool that lists its servers."""
+        return cls(
+            _Entry(server.name, _place(server), server.weight, server.draining)
+            for server in pool.servers
+            if not server.backup
+        )
+
+    @classmethod
+    def found(cls, hosts: Mapping[str, str]) -> "NginxRing":
+        """The ring of the servers whose SRV records name these hosts: server → host."""
+        return cls(_Entry(name, b"%s\0" % host.encode()) for name, host in hosts.items())
 
     @property
     def servers(self) -> tuple[str, ...]:
@@ -52,10 +85,5 @@ class NginxRing:
         return None
 
 
-def _points(server: Server) -> Iterator[int]:
-    host = f"[{server.host}]" if ":" in server.host else server.host
-    base = zlib.crc32(b"%s\0%d" % (host.encode(), server.port))
-    point = 0
-    for _ in range(POINTS * server.weight * nginx_pools.RING_WEIGHT):
-        point = zlib.crc32(point.to_bytes(4, "little"), base)
-        yield point
+def _place(server: Server) -> bytes:
+    return b"%s\0%d" % (bracketed(server.host).encode(), server.port)

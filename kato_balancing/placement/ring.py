@@ -1,9 +1,11 @@
 """The ring of a balancer, whichever program runs it."""
 
+from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from kato_balancing.fields import Affinity
-from kato_balancing.model import Balancer
+from kato_balancing.model import Balancer, Canary, Pool
+from kato_balancing.placement import haproxy_canary, nginx_canary
 from kato_balancing.placement.haproxy_ring import HaproxyRing
 from kato_balancing.placement.nginx_ring import NginxRing
 
@@ -35,8 +37,12 @@ class Ring(Protocol):
         draining)."""
 
 
-def ring_of(balancer: Balancer, program: Program) -> Ring:
+def ring_of(balancer: Balancer, program: Program, found: Mapping[str, str] | None = None) -> Ring:
     """The ring that the balancer's configuration makes in ``program``.
+
+    ``found`` says which servers nginx finds by ``pool.discovery``: server → the host that its SRV
+    record names, such as ``kato-0`` → ``kato-0.kato-replicas.kato.svc.cluster.local``.
+    A pool that lists its servers needs none, and a canary's pool has to list them.
 
     It says where sessions go without a learned table, or before the table knows them. Raises
     NotPredictable when there is no ring: another affinity, or servers that only DNS knows.
@@ -45,12 +51,39 @@ def ring_of(balancer: Balancer, program: Program) -> Ring:
         raise NotPredictable(
             "affinity", f"only SESSION has owners of sessions (got {balancer.affinity})"
         )
-    if balancer.pool.discovery is not None:
+    stable = _ring("pool", balancer.pool, program, found or {})
+    if balancer.canary is None:
+        return stable
+    new = _ring("canary.pool", balancer.canary.pool, program, {})
+    if both := set(stable.servers) & set(new.servers):
         raise NotPredictable(
-            "pool.discovery", "who the servers are is known to DNS only; list them in pool.servers"
+            "canary.pool", f"needs names that pool has not: {sorted(both)[0]} is in both"
         )
-    if balancer.canary is not None:
-        raise NotPredictable(
-            "canary", "owners are computed for one pool; leave the canary out, or give it as a pool"
-        )
-    return NginxRing(balancer.pool) if program == "nginx" else HaproxyRing(balancer.pool)
+    return _WithCanary(balancer.canary, program, stable, new)
+
+
+def _ring(path: str, pool: Pool, program: Program, found: Mapping[str, str]) -> Ring:
+    if pool.discovery is None:
+        return NginxRing.of(pool) if program == "nginx" else HaproxyRing(pool)
+    if program == "nginx" and found:
+        return NginxRing.found(found)
+    raise NotPredictable(
+        f"{path}.discovery",
+        f"who the servers are is known to DNS only; list them in {path}.servers",
+    )
+
+
+class _WithCanary:
+    """The rings of two pools, and who goes to which."""
+
+    def __init__(self, canary: Canary, program: Program, stable: Ring, new: Ring) -> None:
+        self._canary, self._stable, self._new = canary, stable, new
+        self._takes = (nginx_canary if program == "nginx" else haproxy_canary).takes
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        return (*self._stable.servers, *self._new.servers)
+
+    def owner(self, session: str) -> str | None:
+        ring = self._new if self._takes(self._canary, session) else self._stable
+        return ring.owner(session)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import httpx
 import pytest
+from canary_sessions import on_canary
 from patient_balancer import patient_balancer
 from pulumi_stack import PulumiStack, must
 from steady_load import steady_load
@@ -98,7 +99,7 @@ def test_a_share_of_the_sessions_goes_there_and_back(
     assert load.report().failures == ()
     assert (load.lost().lost, load.lost().doubled) == ((), ())
     for share in SHARES:
-        assert abs(100 * len(taken[share]) / SESSIONS - share) <= 3, share
+        assert taken[share] == on_canary(proxy, ids, share=share), share
     rising = [taken[share] for share in SHARES[:-1]]
     assert all(smaller <= larger for smaller, larger in pairwise(rising))
     # Back at the stable version, every session is where it was.
@@ -126,5 +127,6 @@ def test_new_sessions_only_moves_no_live_session(new_stack: Callable[..., Pulumi
     stack.up()
 
     assert _owners(url, live) == before
-    assert abs(100 * len(_on_canary(owners)) / SESSIONS - 25) <= 3
+    newborn = {"mode": "NEW_SESSIONS", "since": since, "share": 25}
+    assert _on_canary(owners) == on_canary("haproxy", born, **newborn)
     assert _owners(url, born) == owners

@@ -20,6 +20,9 @@ from pulumi_stack import must
 from urllib3.exceptions import ProtocolError
 
 from dev.cluster import layout
+from kato_balancing import kato
+from kato_balancing.client import Instance, Placement
+from kato_balancing.client.instances import Program, listed
 from kato_balancing.verify.disruption.cluster import Cluster
 
 REVEAL = {"X-Kato-Reveal": "server"}
@@ -287,6 +290,19 @@ def owners(url: str, ids: list[str]) -> dict[str, str]:
 
     with ThreadPoolExecutor(8) as pool:
         return dict(zip(ids, pool.map(ask, ids), strict=True))
+
+
+def predicted(
+    program: Program, namespace: str, pods: Sequence[str], ids: list[str]
+) -> dict[str, str]:
+    """Session → the pod that owns it on the balancer's ring."""
+    instances = [
+        Instance(f"http://{host}:{kato.PORT}", pod, host)
+        for pod in pods
+        for host in [f"{pod}.kato-replicas.{namespace}.svc.cluster.local"]
+    ]
+    placement = Placement(listed(instances), program)
+    return {session: str(placement.owner(session)) for session in ids}
 
 
 def pod_of(answer: httpx.Response) -> str:

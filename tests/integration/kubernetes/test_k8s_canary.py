@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
+from canary_sessions import on_canary
 from conftest import KATO, NEXT_KATO
 from k8s_facts import Facts, owners, sessions
 from patient_balancer import patient_balancer
@@ -49,7 +50,7 @@ def test_a_share_of_the_sessions_goes_there_and_back(
     assert load.report().failures == ()
     assert (load.lost().lost, load.lost().doubled) == ((), ())
     for share in SHARES:
-        assert abs(100 * len(taken[share]) / SESSIONS - share) <= 3, share
+        assert taken[share] == on_canary(proxy, ids, share=share), share
     rising = [taken[share] for share in SHARES[:-1]]
     assert all(smaller <= larger for smaller, larger in pairwise(rising))
     assert after == before

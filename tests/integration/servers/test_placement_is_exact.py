@@ -65,6 +65,31 @@ def test_every_session_is_where_it_is_said_to_be(target, count, pool, servers, r
     assert wrong == 0, f"{wrong} of {count} sessions are elsewhere"
 
 
+BIRTHS = sorted(int(session.rpartition("-")[2]) for session in session_ids(FEWER))
+NEW_SESSIONS = {
+    "mode": "NEW_SESSIONS",
+    "since": BIRTHS[2 * FEWER // 3],
+    "share": 60,
+    "earlier": [{"since": BIRTHS[FEWER // 3], "share": 12.34}],
+}
+
+
+@pytest.mark.parametrize("canary", [{"share": 12.34}, {"share": 60}, NEW_SESSIONS])
+@pytest.mark.parametrize("target", IMAGES)
+def test_so_is_every_session_beside_a_canary(target, canary, servers, run):
+    new = [{"name": n, "host": "127.0.0.1", "port": servers[n]} for n in ("kato-3", "kato-4")]
+    model = _model("3", servers, canary={"pool": {"servers": new}, **canary})
+    ids = list(session_ids(FEWER))
+    ring = ring_of(model, target.partition(":")[0])
+
+    run(target, model)
+    answers = ask(model.listener.port, [f"/sessions/{i}/exists" for i in ids])
+
+    assert {a.body for a in answers} == set(ring.servers)
+    wrong = sum(a.body != ring.owner(i) for a, i in zip(answers, ids, strict=True))
+    assert wrong == 0, f"{wrong} of {FEWER} sessions are elsewhere"
+
+
 @pytest.mark.parametrize("target", ["nginx:1.30", "haproxy:3.2"])
 def test_names_that_dns_knows_are_placed_by_name(target, images, tmp_path):
     ports = {f"kato-{i}": 9000 + i for i in range(4)}

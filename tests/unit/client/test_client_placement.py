@@ -46,6 +46,43 @@ def test_reached_by_another_address(program):
     assert all(placement.owner(i) == ring.owner(i) for i in IDS[:2000])
 
 
+HOSTS = {f"kato-{i}": f"kato-{i}.kato-replicas.kato.svc.cluster.local" for i in range(3)}
+
+
+def test_found_by_srv_records_the_host_alone_counts(program):
+    """As on Kubernetes; HAProxy knows the pods by their names there."""
+    given = [Instance(f"http://10.0.0.{i}:8000", *pair) for i, pair in enumerate(HOSTS.items())]
+    placement = Placement(listed(given), program)
+    if program == "nginx":
+        discovered = Balancer.of({"pool": {"discovery": {"name": "kato-replicas.kato.svc"}}})
+        ring = ring_of(discovered, "nginx", HOSTS)
+        left = {name: host for name, host in HOSTS.items() if name != "kato-1"}
+        rest = ring_of(discovered, "nginx", left)
+    else:
+        ring = ring_of(balancer(), "haproxy")
+        rest = ring_of(balancer(**{"kato-1": {"draining": True}}), "haproxy")
+
+    assert all(placement.owner(i) == ring.owner(i) for i in IDS[:2000])
+    assert all(placement.owner(i, frozenset({"kato-1"})) == rest.owner(i) for i in IDS[:2000])
+
+
+def test_a_host_alone_is_another_place_than_host_and_port():
+    alone = [Instance(f"http://{host}:8000", name, host) for name, host in HOSTS.items()]
+    with_port = [Instance(f"http://{host}:8000", name) for name, host in HOSTS.items()]
+
+    one, other = Placement(listed(alone)), Placement(listed(with_port))
+    assert any(one.owner(i) != other.owner(i) for i in IDS[:100])
+
+
+def test_some_hosts_alone_are_refused():
+    given = [
+        Instance("http://10.0.0.1:8000", "kato-0", "kato-0.kato"),
+        Instance("http://kato-1:8000"),
+    ]
+    with pytest.raises(ValueError, match="either every balancer_address has a port, or none"):
+        listed(given)
+
+
 def test_nobody_left():
     placement = Placement(listed(fake_kato.URLS))
     assert placement.owner("s", frozenset(fake_kato.NAMES)) is None

@@ -1,11 +1,14 @@
 """What a ring promises, whichever program runs it."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kato_balancing.model import Balancer
 from kato_balancing.placement import NotPredictable, balance, moved, ring_of
+from kato_balancing.placement.nginx_canary import murmur2
 from kato_balancing.placement.sample import session_ids
 
 PROGRAMS = ["nginx", "haproxy"]
@@ -141,15 +144,61 @@ def test_nginx_gives_up_a_ring_on_which_nearly_all_are_down():
     assert found.per_server.keys() == {"s0"}
 
 
+def with_canary(share, **more):
+    new = {"pool": {"servers": [{"name": "new-0", "host": "new-0"}]}, "share": share, **more}
+    return make(numbered(3), canary=new)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_larger_share_moves_sessions_to_the_canary_only(program):
+    rings = [ring_of(make(numbered(3)), program)]
+    rings += [ring_of(with_canary(share), program) for share in (0, 5, 12.34, 50, 100)]
+    moves = [moved(before, after, FEW) for before, after in pairwise(rings)]
+
+    assert moves[0].total == 0
+    assert {new for move in moves for _, new in move.flows} == {"new-0"}
+    assert sum(move.total for move in moves) == len(FEW)
+    assert moves[1].share == pytest.approx(0.05, abs=0.015)
+    assert rings[1].servers == ("kato-0", "kato-1", "kato-2", "new-0")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_step_counts_for_the_sessions_born_into_it(program):
+    first, second = 1_700_000_000_000, 1_800_000_000_000
+    ring = ring_of(
+        with_canary(
+            100, mode="NEW_SESSIONS", since=second, earlier=[{"since": first, "share": 50}]
+        ),
+        program,
+    )
+    share = {
+        birth: sum(ring.owner(f"s-{i}-{birth}") == "new-0" for i in range(400)) / 400
+        for birth in (first - 1, first, second - 1, second)
+    }
+
+    assert (share[first - 1], share[second]) == (0, 1)
+    assert 0.4 < share[first] < 0.6
+    assert 0.4 < share[second - 1] < 0.6
+    assert ring.owner("without-a-birth") != "new-0"
+
+
+def test_the_hash_of_split_clients():
+    """Known values of MurmurHash2 with seed 0, for every length of the rest."""
+    texts = [b"", b"a", b"ab", b"abc", b"abcd", b"abcde"]
+    known = [0, 0x92685F5E, 0x1AA14063, 0x13577C9B, 0x26873021, 0x5F09A8DE]
+    assert [murmur2(text) for text in texts] == known
+
+
 @pytest.mark.parametrize(
     ("path", "data"),
     [
         ("affinity", {"affinity": "CLIENT_IP"}),
         ("affinity", {"affinity": "NONE"}),
         ("pool.discovery", {"pool": {"discovery": {"name": "kato"}}}),
+        ("canary.pool.discovery", {"canary": {"pool": {"discovery": {"name": "c"}}, "share": 1}}),
         (
-            "canary",
-            {"canary": {"pool": {"servers": [{"name": "c", "host": "c"}]}, "share": 1}},
+            "canary.pool",
+            {"canary": {"pool": {"servers": [{"name": "a", "host": "c"}]}, "share": 1}},
         ),
     ],
 )
