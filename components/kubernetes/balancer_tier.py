@@ -24,20 +24,30 @@ PUBLIC, PRIVATE = "http", "private"
 RESOURCES = (0.1, 128)
 """Cores and megabytes that a replica asks for by default."""
 
+FAREWELL_SECONDS = 5
+"""A pod's address outlives its balancer by this time, in which clients close their side of the last
+connections. Later nobody answers that, and until the node forgets the half-closed connection, it
+sends a new one that happens to have the same source port to the dead pod."""
+
 _STOP_MARGIN_SECONDS = 5
 _SETTLED_SECONDS = 5
 
 
 # The shell is process 1, so that the image's own stop signal does not matter: Kubernetes' SIGTERM
-# cuts requests off in nginx and in HAProxy, their own signal lets them end.
+# cuts requests off in nginx and in HAProxy, their own signal lets them end. A signal interrupts
+# "wait", and the child may end before the next one: the last "wait" knows how (127: known already).
 _RUN = """
 {run} &
-child=$!
-trap 'kill -{signal} $child' TERM QUIT USR1 INT
+child=$! farewell=0
+trap 'farewell={farewell}; kill -{signal} $child' TERM QUIT USR1 INT
 while :; do
-  wait $child && code=0 || code=$?
-  kill -0 $child 2>/dev/null || exit $code
+  wait $child; code=$?
+  kill -0 $child 2>/dev/null || break
 done
+wait $child; last=$?
+[ $last -eq 127 ] || code=$last
+sleep $farewell
+exit $code
 """
 
 
@@ -115,6 +125,12 @@ def balancer_tier(
     )
 
 
+def supervised(program: BalancerProgram) -> str:
+    """The shell's text that runs the balancer as its child."""
+    signal = program.stop_signal.removeprefix("SIG")
+    return _RUN.format(run=program.run, signal=signal, farewell=FAREWELL_SECONDS)
+
+
 def _program(tier: BalancerTier, sources: list[k8s.core.v1.VolumeProjectionArgs]) -> Program:
     run = tier.program
     rules = tier.rules
@@ -126,14 +142,16 @@ def _program(tier: BalancerTier, sources: list[k8s.core.v1.VolumeProjectionArgs]
         image=tier.image,
         resources=tier.resources,
         ports={PUBLIC: rules.listener.port, PRIVATE: rules.listener.private_port},
-        command=["sh", "-uc", _RUN.format(run=run.run, signal=run.stop_signal.removeprefix("SIG"))],
+        command=["sh", "-uc", supervised(run)],
         probes=Probes(
             startup=probe(get=health, period=1, timeout=1, failures=60),
             readiness=probe(get=health, period=2, timeout=1, failures=2),
             liveness=probe(port=PUBLIC, period=10, timeout=5, failures=3),
         ),
         pause_seconds=NOTICE_SECONDS,
-        grace_seconds=math.ceil(NOTICE_SECONDS + rules.drain.seconds + _STOP_MARGIN_SECONDS),
+        grace_seconds=math.ceil(
+            NOTICE_SECONDS + rules.drain.seconds + FAREWELL_SECONDS + _STOP_MARGIN_SECONDS
+        ),
         volumes=[
             k8s.core.v1.VolumeArgs(
                 name="configuration",

@@ -322,6 +322,12 @@ def objects_of(state: str) -> list[dict[str, Any]]:
     return found
 
 
+def connection_states(port: int) -> set[str]:
+    """How the node remembers connections from this port of its own."""
+    tracked = Path("/proc/net/nf_conntrack").read_text().splitlines()
+    return {line.split()[5] for line in tracked if f" sport={port} dport=8080 " in line}
+
+
 def kill_process(pod: str, namespace: str, container: str) -> None:
     """Send SIGKILL to a container's process: no pause, no notice to anybody."""
     ctr = ["ctr", "--address", str(layout.CONTAINERD_SOCKET), "--namespace", "k8s.io"]

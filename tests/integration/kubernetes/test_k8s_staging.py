@@ -1,7 +1,9 @@
 """The staging stack on a real cluster: what `pulumi up` promises, and what events cost clients."""
 
 import json
+import socket
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +15,7 @@ from conftest import NEXT_KATO, SMALL
 from k8s_facts import (
     Endings,
     Facts,
+    connection_states,
     kill_process,
     objects_of,
     owners,
@@ -172,6 +175,32 @@ def test_a_new_image_and_a_changed_rule_cost_no_request(
     assert (lost.lost, lost.doubled) == ((), ())
     assert before & after == set()
     assert stack.preview("--expect-no-changes").returncode == 0
+
+
+def test_a_balancer_that_goes_answers_until_its_clients_have_closed(
+    facts: Facts, namespace: str
+) -> None:
+    """Or the node keeps a half-closed connection, and with it the way to a dead pod."""
+    cluster = facts.cluster(namespace)
+    pod = cluster.serving(BALANCER)[0]
+    with socket.create_connection((str(pod.address), 8080), timeout=20) as connection:
+        port = connection.getsockname()[1]
+        cluster.evict(pod)
+        for _ in range(120):
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: kato\r\n\r\n")
+            answer = connection.recv(65536)
+            if not answer or b"connection: close" in answer.lower():
+                break
+            time.sleep(0.5)
+        else:
+            raise AssertionError("the balancer did not end")
+        # A client that is slow to notice.
+        time.sleep(2)
+    wait_for(
+        lambda: pod.uid not in {one.uid for one in cluster.pods(BALANCER)}, 60, "the pod's end"
+    )
+
+    assert connection_states(port) == {"TIME_WAIT"}
 
 
 def test_a_scale_out_moves_sessions_to_the_new_pod_only(
