@@ -1,9 +1,9 @@
 """The programs that make up the cluster, in the order in which they start."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from dev.cluster import configuration, layout, recipes
+from dev.cluster import backends, configuration, layout, recipes
 from dev.cluster.certificates import certificate, key
 
 
@@ -14,6 +14,8 @@ class Component:
     name: str
     command: Callable[[], list[str]]
     patience: float = 3
+    environment: Callable[[], Mapping[str, str]] = dict
+    """Variables beside those of whoever starts it."""
 
 
 def etcd() -> list[str]:
@@ -173,5 +175,8 @@ CORE = (
     Component("kube-proxy", kube_proxy),
 )
 
-NODE_WATCHERS = (Component("kube-router", kube_router), Component("storage", storage))
+NODE_WATCHERS = (
+    Component("kube-router", kube_router, environment=backends.environment),
+    Component("storage", storage),
+)
 """What ends when it finds no node."""

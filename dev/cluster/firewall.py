@@ -6,7 +6,7 @@ Docker's rules share the same tables, so only chains whose names are the cluster
 import re
 import shutil
 
-from dev.cluster import commands, layout
+from dev.cluster import backends, commands, layout
 
 FORWARD, INPUT, MASQUERADE = "KATO-LB-FORWARD", "KATO-LB-INPUT", "KATO-LB-POSTROUTING"
 
@@ -54,12 +54,10 @@ def ensure() -> None:
 
 def remove() -> None:
     """Remove the chains of the cluster, kube-proxy and kube-router, and kube-router's sets."""
-    for family in ("iptables", "ip6tables"):
-        if not shutil.which(f"{family}-save"):
-            continue
-        script = removal(commands.done([f"{family}-save"]))
+    for save, restore in backends.savers():
+        script = removal(commands.done([save]))
         if script:
-            commands.done([f"{family}-restore", "--wait", "--noflush"], given=script)
+            commands.done([restore, "--wait", "--noflush"], given=script)
     if shutil.which("ipset"):
         for name in commands.done(["ipset", "list", "-name"]).split():
             if _IPSET_OURS.match(name):
@@ -69,11 +67,8 @@ def remove() -> None:
 def left() -> list[str]:
     """What of the cluster is still in the packet filter."""
     found = []
-    for family in ("iptables", "ip6tables"):
-        if shutil.which(f"{family}-save"):
-            found += [
-                f"{family} chain {name}" for name in chains(commands.done([f"{family}-save"]))
-            ]
+    for save, _ in backends.savers():
+        found += [f"{save}: chain {name}" for name in chains(commands.done([save]))]
     if shutil.which("ipset"):
         names = commands.done(["ipset", "list", "-name"]).split()
         found += [f"ipset {name}" for name in names if _IPSET_OURS.match(name)]

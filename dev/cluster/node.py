@@ -172,7 +172,7 @@ def _wait(what: str, condition: Callable[[], bool]) -> None:
 def _ensure_running(*parts: components.Component) -> None:
     for part in parts:
         if not processes.running(part.name):
-            processes.start(part.name, part.command())
+            processes.start(part.name, part.command(), part.environment())
 
 
 def _refuse_other_node() -> None:

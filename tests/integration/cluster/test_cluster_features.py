@@ -1,8 +1,14 @@
 """What the product relies on in a cluster works in this one as in any other."""
 
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from cluster_client import Cluster, eventually
 from kubernetes import client
+
+from dev.cluster import commands
 
 
 def test_the_node_is_ready(cluster: Cluster) -> None:
@@ -76,6 +82,35 @@ def test_a_network_policy_is_enforced(cluster: Cluster, namespace: str) -> None:
     eventually(lambda: ping("stranger") != "PONG\n")
     eventually(lambda: ping("friend") == "PONG\n")
     assert ping("stranger") != "PONG\n"
+
+
+def test_policies_leave_the_packet_filter_of_others_alone(cluster: Cluster, namespace: str) -> None:
+    """Docker writes its rules while pods and policies come and go."""
+    cluster.start_pod(namespace, "server", "sleep", "600")
+    policy = {
+        "metadata": {"name": "nobody"},
+        "spec": {"podSelector": {"matchLabels": {"app": "server"}}, "policyTypes": ["Ingress"]},
+    }
+    chain, iptables = f"LB-TEST-{secrets.token_hex(4).upper()}", ["iptables", "--wait"]
+
+    def written() -> int:
+        commands.done([*iptables, "-N", chain])
+        for number in range(200):
+            comment = ["-m", "comment", "--comment", str(number)]
+            commands.done([*iptables, "-A", chain, *comment, "-j", "RETURN"])
+        return commands.done([*iptables, "-S", chain]).count("--comment")
+
+    with ThreadPoolExecutor(1) as pool:
+        others = pool.submit(written)
+        while not others.done():
+            cluster.policies.create_namespaced_network_policy(namespace, policy)
+            time.sleep(0.2)
+            cluster.policies.delete_namespaced_network_policy("nobody", namespace)
+            time.sleep(0.2)
+    commands.done([*iptables, "-F", chain])
+    commands.done([*iptables, "-X", chain])
+
+    assert others.result() == 200
 
 
 def test_a_privileged_pod_is_refused_in_a_restricted_namespace(
