@@ -23,7 +23,7 @@ from dev.cluster import layout
 from kato_balancing import kato
 from kato_balancing.client import Instance, Placement
 from kato_balancing.client.instances import Program, listed
-from kato_balancing.verify.disruption.cluster import Cluster
+from kato_balancing.verify.disruption.cluster import BALANCER, Cluster
 
 REVEAL = {"X-Kato-Reveal": "server"}
 
@@ -290,6 +290,21 @@ def owners(url: str, ids: list[str]) -> dict[str, str]:
 
     with ThreadPoolExecutor(8) as pool:
         return dict(zip(ids, pool.map(ask, ids), strict=True))
+
+
+def balancer_urls(cluster: Cluster) -> list[str]:
+    """Every balancer by itself, without those that are leaving."""
+    return [f"http://{pod.address}:8080" for pod in cluster.serving(BALANCER)]
+
+
+def wait_until_known(cluster: Cluster, pod: str, ids: list[str]) -> None:
+    """Until every balancer sends sessions to a new pod: each asks DNS by itself."""
+    for url in balancer_urls(cluster):
+        wait_for(
+            lambda url=url: pod in owners(url, ids[:60]).values(),
+            30,
+            f"traffic from {url} to {pod}",
+        )
 
 
 def predicted(

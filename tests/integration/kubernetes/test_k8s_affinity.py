@@ -8,7 +8,16 @@ from typing import Any
 import httpx
 import pytest
 from conftest import SMALL
-from k8s_facts import Facts, owners, pod_of, predicted, sessions, wait_for
+from k8s_facts import (
+    Facts,
+    balancer_urls,
+    owners,
+    pod_of,
+    predicted,
+    sessions,
+    wait_for,
+    wait_until_known,
+)
 from kubernetes import client
 from patient_balancer import patient_balancer
 from pulumi_stack import PulumiStack
@@ -16,7 +25,7 @@ from steady_load import steady_load
 
 from dev.cluster import ingress
 from kato_balancing.verify import VerifyOptions, verify
-from kato_balancing.verify.disruption.cluster import BALANCER, KATO
+from kato_balancing.verify.disruption.cluster import KATO
 
 HOST = "kato.example.com"
 GATEWAY = f"edge-{secrets.token_hex(2)}"
@@ -60,7 +69,7 @@ def haproxy(new_stack: Callable[..., PulumiStack]) -> PulumiStack:
 
 def test_haproxy_keeps_sessions_whole_and_both_agree(haproxy: PulumiStack, facts: Facts) -> None:
     namespace = haproxy.outputs()["namespace"]
-    balancers = [f"http://{pod.address}:8080" for pod in facts.cluster(namespace).serving(BALANCER)]
+    balancers = balancer_urls(facts.cluster(namespace))
     assert len(balancers) == 2
     for base in (facts.url(namespace), *balancers):
         report = verify(base, VerifyOptions())
@@ -80,6 +89,7 @@ def test_haproxy_scales_and_updates_without_a_lost_request(
         load.mark("3 → 4")
         cluster.scale(4)
         cluster.wait_settled()
+        wait_until_known(cluster, "kato-3", ids)
         after = owners(url, ids)
         # It was scaled by hand before: what the settings say wins.
         load.mark("changed setting, 4 → 2")
