@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 
 from dev.cluster import commands, layout
+from dev.toolchain import steps
 
 _FAMILIES = ("iptables", "ip6tables")
 _ENDINGS = ("", "-save", "-restore")
@@ -26,6 +27,7 @@ def environment() -> dict[str, str]:
     """For kube-router: a PATH on which ``iptables`` is the spare backend, if there is one."""
     backend = spare()
     if backend is None:
+        steps.say("kube-router shares iptables with Docker here: rules of either may get lost")
         return {}
     folder = layout.HOME / "spare-iptables"
     folder.mkdir(parents=True, exist_ok=True)

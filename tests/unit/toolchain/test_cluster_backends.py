@@ -47,10 +47,13 @@ def test_kube_router_gets_what_plain_iptables_is_not(
     assert backends.environment()["PATH"].split(":")[0] == path, "a second start"
 
 
-def test_a_machine_with_one_backend_shares_it(machine: Callable[..., None]) -> None:
+def test_a_machine_with_one_backend_shares_it(
+    machine: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
     machine("'iptables v1.8.9 (nf_tables)'")
 
     assert backends.environment() == {}
+    assert "kube-router shares iptables with Docker" in "".join(capsys.readouterr())
 
 
 def test_every_backend_is_cleaned(machine: Callable[..., None]) -> None:
