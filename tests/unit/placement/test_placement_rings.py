@@ -144,6 +144,23 @@ def test_nginx_gives_up_a_ring_on_which_nearly_all_are_down():
     assert found.per_server.keys() == {"s0"}
 
 
+def found(count):
+    """As nginx finds the pods of a stack."""
+    hosts = {f"kato-{i}": f"kato-{i}.kato-replicas.kato.svc.cluster.local" for i in range(count)}
+    balancer = Balancer.of({"pool": {"discovery": {"name": "kato-replicas.kato.svc"}}})
+    return ring_of(balancer, "nginx", hosts)
+
+
+@pytest.mark.parametrize("count", [3, 6, 9])
+def test_a_pod_that_dns_finds_takes_its_share_and_moves_nothing_else(count):
+    change = moved(found(count), found(count + 1), IDS)
+
+    assert change.total == change.to_new
+    assert {new for _, new in change.flows} == {f"kato-{count}"}
+    assert change.share == pytest.approx(1 / (count + 1), abs=0.02)
+    assert balance(found(count), IDS).max_to_mean <= 1.07
+
+
 def with_canary(share, **more):
     new = {"pool": {"servers": [{"name": "new-0", "host": "new-0"}]}, "share": share, **more}
     return make(numbered(3), canary=new)
