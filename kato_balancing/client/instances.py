@@ -86,16 +86,14 @@ class Placement:
         # On first use: the balancing model takes longer to import than the rest of the client.
         from kato_balancing.model import Balancer  # noqa: PLC0415
         from kato_balancing.placement import ring_of  # noqa: PLC0415
+        from kato_balancing.placement.nginx_ring import NginxRing  # noqa: PLC0415
 
         self.names = tuple(one.name for one in instances)
         self._rings: dict[frozenset[str], Ring] = {}
 
         def make(left: list[Instance]) -> "Ring":
             if program == "nginx" and left[0].found_by_srv:
-                hosts = {one.name: one.balancer_address for one in left}
-                return ring_of(
-                    Balancer.of({"pool": {"discovery": {"name": "kato"}}}), program, hosts
-                )
+                return NginxRing.found({one.name: one.balancer_address for one in left})
             servers = [_server(one) for one in left]
             return ring_of(Balancer.of({"pool": {"servers": servers}}), program)
 
