@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 from kato_balancing import balancer_file, render_command
 from kato_balancing.balancer_file import Refused, Target, Unreadable
+from kato_balancing.fields import Host
 from kato_balancing.placement import NotPredictable, Ring, balance, moved, ring_of
 from kato_balancing.placement.chart import bar_chart
 from kato_balancing.placement.figures import Balance, Move
@@ -91,6 +93,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="sessions in the sample (default: 20000)",
     )  # fmt: skip
     parser.add_argument("--against", metavar="FILE", help="settings after a change: what moves?")
+    parser.add_argument(
+        "--found", metavar="HOST", action="append", default=[], type=_host,
+        help="a host that pool.discovery finds, for nginx; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--against-found", metavar="HOST", action="append", default=[], type=_host,
+        help="the same after a change, with the settings of --against or the same ones",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--chart", metavar="FILE.svg", help="write a bar chart as SVG")
 
@@ -98,8 +108,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Compute and print; ends through ``parser.error`` on files that can't be used."""
     try:
-        before = _ring(arguments.file, arguments.target)
-        after = _ring(arguments.against, arguments.target) if arguments.against else None
+        before = _ring(arguments.file, arguments.target, arguments.found)
+        after = None
+        if arguments.against or arguments.against_found:
+            later = arguments.against or arguments.file
+            after = _ring(later, arguments.target, arguments.against_found)
     except Unreadable as error:
         parser.error(str(error))
     except Refused as error:
@@ -119,12 +132,18 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     return DONE
 
 
-def _ring(file: str, target: Target) -> Ring:
+def _ring(file: str, target: Target, found: Sequence[str]) -> Ring:
     balancer = balancer_file.read(file)
     # What can't be rendered has no owners to predict.
     balancer_file.render(file, balancer, target)
+    if found and balancer.pool.discovery is None:
+        rule = "lists its servers: --found is for what pool.discovery finds"
+        raise Refused(file, [Problem("pool", rule)])
+    hosts = {host.partition(".")[0]: host for host in found}
+    if len(hosts) < len(found):
+        raise Refused(file, [Problem("--found", "each host needs a first label of its own")])
     try:
-        return ring_of(balancer, target.program)
+        return ring_of(balancer, target.program, hosts)
     except NotPredictable as error:
         raise Refused(file, [Problem(error.path, error.message)]) from None
 
@@ -174,6 +193,13 @@ def _print(found: Placement, console: Console) -> None:
         after = (found.owners_after or {}).get(session, owner)
         moves = f" -> {after or 'any server'}" if after != owner else ""
         console.print(f"{session}: {owner or 'any server'}{moves}", markup=False, highlight=False)
+
+
+def _host(text: str) -> str:
+    try:
+        return str(TypeAdapter(Host).validate_python(text))
+    except ValidationError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no host") from None
 
 
 def _count(text: str) -> int:

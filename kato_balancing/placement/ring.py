@@ -67,10 +67,11 @@ def _ring(path: str, pool: Pool, program: Program, found: Mapping[str, str]) -> 
         return NginxRing.of(pool) if program == "nginx" else HaproxyRing(pool)
     if program == "nginx" and found:
         return NginxRing.found(found)
-    raise NotPredictable(
-        f"{path}.discovery",
-        f"who the servers are is known to DNS only; list them in {path}.servers",
-    )
+    if program == "nginx" and path == "pool":
+        cure = "say what it finds (kato-lb place --found)"
+    else:
+        cure = f"list them in {path}.servers"
+    raise NotPredictable(f"{path}.discovery", f"who the servers are is known to DNS only; {cure}")
 
 
 class _WithCanary:

@@ -226,3 +226,55 @@ def test_owners_that_do_not_follow_are_refused(capsys, tmp_path, data, path):
 def test_a_senseless_number_of_sessions_is_wrong_use(capsys, three, count):
     err = wrong_use(capsys, "place", three, "--for", "nginx:1.30", f"--sessions={count}")
     assert "is not a number from 1 to" in err
+
+
+DISCOVERED = {
+    "pool": {"discovery": {"name": "kato-replicas.kato.svc"}},
+    "resolver": {"address": "192.0.2.53"},
+}
+PODS = [f"kato-{i}.kato-replicas.kato.svc.cluster.local" for i in range(4)]
+
+
+@pytest.fixture
+def discovered(tmp_path):
+    file = tmp_path / "discovered.json"
+    file.write_text(json.dumps(DISCOVERED))
+    return str(file)
+
+
+def words_of(option, hosts):
+    return [word for host in hosts for word in (option, host)]
+
+
+def test_pods_that_dns_finds_are_placed_by_their_hosts(capsys, discovered):
+    words = ["place", discovered, "--for", "nginx:1.30", "--json", "--session", "a"]
+    words += [*words_of("--found", PODS[:3]), *words_of("--against-found", PODS)]
+    assert main(words) == 0
+    found = json.loads(capsys.readouterr().out)
+
+    ring = ring_of(Balancer.of(DISCOVERED), "nginx", {pod.partition(".")[0]: pod for pod in PODS})
+    assert found["against"]["owners"] == {"a": ring.owner("a")}
+    moves = found["against"]["moved"]
+    assert moves["total"] == moves["to_new"]
+    assert moves["share"] == pytest.approx(0.25, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "expected"),
+    [
+        ("nginx:1.30", [], "pool.discovery: who the servers are is known to DNS only; say what"),
+        ("haproxy:3.2", PODS, "pool.discovery: who the servers are is known to DNS only; list"),
+        ("nginx:1.30", [PODS[0], PODS[0]], "--found: each host needs a first label of its own"),
+    ],
+)
+def test_what_dns_finds_has_to_be_said(capsys, discovered, target, given, expected):
+    assert main(["place", discovered, "--for", target, *words_of("--found", given)]) == 1
+    assert expected in capsys.readouterr().err
+
+
+def test_found_means_nothing_beside_a_list(capsys, three):
+    assert main(["place", three, "--for", "nginx:1.30", "--found", PODS[0]]) == 1
+    assert "pool: lists its servers" in capsys.readouterr().err
+    assert "is no host" in wrong_use(
+        capsys, "place", three, "--for", "nginx:1.30", "--found", "a b"
+    )
