@@ -62,7 +62,9 @@ def edge(facts: Facts) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def haproxy(new_stack: Callable[..., PulumiStack]) -> PulumiStack:
     # As docs/kubernetes.md advises for HAProxy on a busy node.
-    stack = new_stack("haproxy", proxy="haproxy", pauseSeconds=15)
+    stack = new_stack(
+        "haproxy", proxy="haproxy", pauseSeconds=15, balancer=patient_balancer("haproxy")
+    )
     stack.up()
     return stack
 
@@ -93,7 +95,8 @@ def test_haproxy_scales_and_updates_without_a_lost_request(
         after = owners(url, ids)
         # It was scaled by hand before: what the settings say wins.
         load.mark("changed setting, 4 → 2")
-        haproxy.configure(balancer={"revealServers": True, "timeouts": {"read": 290}}, replicas=2)
+        changed = patient_balancer("haproxy", timeouts={"read": 290})
+        haproxy.configure(balancer=changed, replicas=2)
         haproxy.up()
         assert cluster.replicas() == 2
         load.mark("2 → 3")
