@@ -1,5 +1,6 @@
 """What nginx, or a version of it, can't do: refused by the setting's path, with the cure."""
 
+import math
 from collections.abc import Callable, Iterator
 
 from kato_balancing.fields import Affinity
@@ -100,7 +101,8 @@ def _canary(balancer: Balancer, _: Version) -> Iterator[_Refusal]:
     for number, step in enumerate(balancer.canary.earlier):
         shares[f"canary.earlier[{number}].share"] = step.share
     for path, share in shares.items():
-        if share != (near := round(share, 2)):
+        near = round(share, 2)
+        if not math.isclose(share, near):
             yield path, f"nginx takes hundredths of a percent; use {near or 0.01:g} (got {share:g})"
 
 
