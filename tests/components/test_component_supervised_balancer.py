@@ -14,9 +14,10 @@ from components.kubernetes.balancer_tier import FAREWELL_SECONDS, supervised
 
 _CHILD = """
 import signal, sys
-signal.signal(signal.{signal}, lambda *_: sys.exit({code}))
+wanted = {{signal.{signal}}}
+signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
 print("up", flush=True)
-signal.pause()
+sys.exit({code} if signal.sigtimedwait(wanted, 60) else 1)
 """
 
 
