@@ -21,6 +21,11 @@ sys.exit({code} if signal.sigtimedwait(wanted, 60) else 1)
 """
 
 
+# As in a pod. A program that was started in the background ignores SIGINT and SIGQUIT, and so do
+# its children: no shell can trap what was ignored when it started.
+_SHELL = ["env", "--default-signal", "sh", "-uc"]
+
+
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a ``sleep`` that does not sleep writes for how long it was asked to."""
@@ -39,7 +44,7 @@ def test_a_balancer_that_was_asked_to_end_leaves_its_address_for_a_while(
     program = PROGRAMS[name]
     child = _CHILD.format(signal=program.stop_signal, code=3)
     text = supervised(replace(program, run=shlex.join([sys.executable, "-c", child])))
-    with subprocess.Popen(["sh", "-uc", text], stdout=subprocess.PIPE, text=True) as shell:
+    with subprocess.Popen([*_SHELL, text], stdout=subprocess.PIPE, text=True) as shell:
         assert shell.stdout is not None
         assert shell.stdout.readline() == "up\n"
         shell.send_signal(sent)
@@ -50,7 +55,7 @@ def test_a_balancer_that_was_asked_to_end_leaves_its_address_for_a_while(
 
 def test_one_that_ended_by_itself_is_started_again_at_once(asked: Path) -> None:
     program = replace(PROGRAMS["haproxy"], run="sh -c 'exit 7'")
-    done = subprocess.run(["sh", "-uc", supervised(program)], timeout=20, check=False)
+    done = subprocess.run([*_SHELL, supervised(program)], timeout=20, check=False)
 
     assert done.returncode == 7
     assert asked.read_text().split() == ["0"]
