@@ -170,6 +170,13 @@ class Canary(Frozen):
             return ()
         return (*self.earlier, CanaryStep(since=self.since, share=self.share))
 
+    def share_at(self, birth: int | None) -> float:
+        """Percent that counts for a session of this birth; None: its id tells none."""
+        if not self.steps:
+            return self.share
+        born = (step.share for step in reversed(self.steps) if birth and birth >= step.since)
+        return next(born, 0)
+
 
 class LearnedSessions(Frozen):
     """A table of who owns which live session, so that a scale-out moves none of them."""

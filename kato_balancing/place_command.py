@@ -14,6 +14,7 @@ from rich.console import Console
 from kato_balancing import balancer_file, render_command
 from kato_balancing.balancer_file import Refused, Target, Unreadable
 from kato_balancing.fields import Host
+from kato_balancing.model import Balancer
 from kato_balancing.placement import NotPredictable, Ring, balance, moved, ring_of
 from kato_balancing.placement.chart import bar_chart
 from kato_balancing.placement.figures import Balance, Move
@@ -107,12 +108,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Compute and print; ends through ``parser.error`` on files that can't be used."""
+    target = arguments.target
     try:
-        before = _ring(arguments.file, arguments.target, arguments.found)
+        settings = _rendered(arguments.file, target)
+        before = _ring(arguments.file, settings, target, arguments.found)
         after = None
-        if arguments.against or arguments.against_found:
-            later = arguments.against or arguments.file
-            after = _ring(later, arguments.target, arguments.against_found)
+        if arguments.against:
+            changed = _rendered(arguments.against, target)
+            after = _ring(arguments.against, changed, target, arguments.against_found)
+        elif arguments.against_found:
+            after = _ring(arguments.file, settings, target, arguments.against_found)
     except Unreadable as error:
         parser.error(str(error))
     except Refused as error:
@@ -132,10 +137,14 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     return DONE
 
 
-def _ring(file: str, target: Target, found: Sequence[str]) -> Ring:
+def _rendered(file: str, target: Target) -> Balancer:
     balancer = balancer_file.read(file)
     # What can't be rendered has no owners to predict.
     balancer_file.render(file, balancer, target)
+    return balancer
+
+
+def _ring(file: str, balancer: Balancer, target: Target, found: Sequence[str]) -> Ring:
     if found and balancer.pool.discovery is None:
         rule = "lists its servers: --found is for what pool.discovery finds"
         raise Refused(file, [Problem("pool", rule)])

@@ -28,11 +28,6 @@ class Instance:
     name: str = ""
     balancer_address: str = ""
 
-    @property
-    def found_by_srv(self) -> bool:
-        """True when nginx knows the instance by a host from DNS, without a port."""
-        return bool(self.balancer_address) and not re.search(r":\d+$", self.balancer_address)
-
 
 Instances = Iterable[str | Instance] | Mapping[str, str]
 """URLs, or instances, or name → URL."""
@@ -56,7 +51,7 @@ def listed(instances: Instances) -> tuple[Instance, ...]:
         Instance(one.url.rstrip("/"), one.name or _name(*place, shared), one.balancer_address)
         for one, place in zip(given, hosts, strict=True)
     )
-    if 0 < sum(one.found_by_srv for one in found) < len(found):
+    if 0 < sum(map(_found_by_srv, found)) < len(found):
         raise ValueError(
             "either every balancer_address has a port, or none has: nginx finds all "
             "servers by SRV records, or none"
@@ -92,7 +87,7 @@ class Placement:
         self._rings: dict[frozenset[str], Ring] = {}
 
         def make(left: list[Instance]) -> "Ring":
-            if program == "nginx" and left[0].found_by_srv:
+            if program == "nginx" and _found_by_srv(left[0]):
                 return NginxRing.found({one.name: one.balancer_address for one in left})
             servers = [_server(one) for one in left]
             return ring_of(Balancer.of({"pool": {"servers": servers}}), program)
@@ -117,6 +112,11 @@ class Placement:
             # At most one ring for each set of instances that were down at once.
             ring = self._rings[without] = self._ring(left)
         return ring
+
+
+def _found_by_srv(instance: Instance) -> bool:
+    """True when nginx knows the instance by a host from DNS, without a port."""
+    return bool(instance.balancer_address) and not re.search(r":\d+$", instance.balancer_address)
 
 
 def _server(instance: Instance) -> dict[str, object]:

@@ -12,14 +12,7 @@ from kato_balancing.placement.haproxy_ring import mixed
 
 def takes(canary: Canary, session: str) -> bool:
     """True when the session's requests go to the canary's pool."""
-    share = canary.share
-    if canary.steps:
-        born = (s.share for s in reversed(canary.steps) if _born_since(session, s.since))
-        share = next(born, 0)
+    birth = re.search(r"(?:^|-)(\d+)$", session)
+    share = canary.share_at(birth and int(birth[1]))
     place = mixed(zlib.crc32(session.encode())) % (100 * SHARES_PER_PERCENT)
     return place < round(share * SHARES_PER_PERCENT)
-
-
-def _born_since(session: str, since: int) -> bool:
-    found = re.search(r"(?:^|-)(\d+)$", session)
-    return found is not None and int(found[1]) >= since

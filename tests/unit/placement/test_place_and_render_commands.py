@@ -259,6 +259,14 @@ def test_pods_that_dns_finds_are_placed_by_their_hosts(capsys, discovered):
     assert moves["share"] == pytest.approx(0.25, abs=0.02)
 
 
+def test_settings_from_stdin_are_read_once(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(DISCOVERED)))
+    words = ["place", "-", "--for", "nginx:1.30", "--json"]
+    words += [*words_of("--found", PODS[:3]), *words_of("--against-found", PODS)]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["against"]["moved"]["total"] > 0
+
+
 @pytest.mark.parametrize(
     ("target", "given", "expected"),
     [
