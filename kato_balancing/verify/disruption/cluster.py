@@ -189,10 +189,18 @@ class Cluster:
 
     def settled(self) -> bool:
         """True when every tier is as it is wanted to be and no pod is leaving."""
-        parts = [self.workload(), self.balancer(), self.redis()]
-        return all(_rolled_out(part) for part in parts if part is not None) and not any(
-            pod.leaving for tier in (KATO, BALANCER, REDIS) for pod in self.pods(tier)
+        tiers = ((KATO, self.workload()), (BALANCER, self.balancer()), (REDIS, self.redis()))
+        return all(
+            _rolled_out(workload) and self._staffed(tier, workload.spec.replicas)
+            for tier, workload in tiers
+            if workload is not None
         )
+
+    def _staffed(self, tier: str, wanted: int) -> bool:
+        """By the pods themselves: their controller still counts one that was just killed."""
+        pods = self.pods(tier)
+        serving = [pod for pod in pods if pod.ready and not pod.leaving]
+        return len(serving) == wanted and not any(pod.leaving for pod in pods)
 
     def wait_settled(self, limit: float = SETTLE_LIMIT) -> None:
         """Return when the stack has settled; raises ClusterError after ``limit`` seconds with

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from kubernetes import client
 
 from kato_balancing.verify.disruption import cluster, events, proof, runner
 from kato_balancing.verify.disruption.names import Cost, DisruptionName
@@ -45,6 +46,36 @@ def test_a_workload_has_settled_when_all_of_it_is_new_and_ready(
     workload: Any, settled: bool
 ) -> None:
     assert cluster._rolled_out(workload) is settled
+
+
+def _pod(name: str, *, ready: bool = True, leaving: bool = False) -> cluster.Pod:
+    return cluster.Pod(name, f"uid-{name}", "10.0.0.1", ready, leaving, 0, "")
+
+
+@pytest.mark.parametrize(
+    ("pods", "settled"),
+    [
+        ([_pod("kato-0"), _pod("kato-1")], True),
+        ([_pod("kato-1")], False),
+        ([_pod("kato-0", ready=False), _pod("kato-1")], False),
+        ([_pod("kato-0"), _pod("kato-1"), _pod("kato-2", leaving=True)], False),
+        ([_pod("kato-0"), _pod("kato-1"), _pod("kato-2", ready=False)], True),
+    ],
+)
+def test_a_stack_has_settled_when_the_pods_are_there_that_its_controllers_count(
+    monkeypatch: pytest.MonkeyPatch, pods: list[cluster.Pod], settled: bool
+) -> None:
+    """A controller counts a pod that was killed for as long as it has not looked again."""
+    stack = cluster.Cluster(client.ApiClient(), "kato", "kato")
+    for name, answer in {
+        "workload": lambda: _workload(2),
+        "balancer": lambda: None,
+        "redis": lambda: None,
+        "pods": lambda _: pods,
+    }.items():
+        monkeypatch.setattr(stack, name, answer)
+
+    assert stack.settled() is settled
 
 
 def _failed(
