@@ -1,24 +1,27 @@
 """The bridge to Pulumi's policy SDK: records become policies, hits become reports.
 
-The SDK builds the resource, and the whole stack, anew for every policy. Here both are read once
-per call of the engine: within a call the policies run in order and on one thread, so a policy
-that does not follow the last one starts a new call.
+The engine's calls come on several threads. What a call is about is read when it begins, and kept
+for its thread: the policies run one after another within the call.
 """
 
 import gc
 import importlib
 import threading
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Set
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pulumi.runtime.proto.analyzer_pb2 import (
+    AnalyzeRequest,
+    AnalyzerResource,
+    AnalyzeStackRequest,
+)
 from pulumi_policy import (
     EnforcementLevel,
     Policy,
     PolicyComplianceFramework,
     PolicyConfigSchema,
     PolicyPack,
-    PolicyResource,
     ResourceValidationArgs,
     ResourceValidationPolicy,
     StackValidationArgs,
@@ -26,13 +29,13 @@ from pulumi_policy import (
 )
 from pulumi_policy import Severity as PulumiSeverity
 
-from . import shared_reading
 from .catalogue import COVERAGE, DOCS, LATE, PACKS, rules_of
 from .findings import Broken, Unverified
 from .relations import Stack
 from .resources import Resource
 from .rule import Knobs, Pack, Rule
-from .values import plain, settled
+from .shared_reading import install, properties
+from .values import settled
 
 _LOADING_AFTER: Final = 0.05
 """Seconds; by then the pack has told the engine its port."""
@@ -49,11 +52,8 @@ _TYPES: Final = ("kubernetes:", "docker:")
 class _Call(threading.local):
     """What one thread's current call of the engine has read."""
 
-    last: int = -1
-    urn: str = ""
-    resource: Resource | None = None
-    urns: tuple[str, ...] = ()
-    stack: Stack | None = None
+    resource: Resource = field(default_factory=lambda: Resource("", "", "", {}))
+    stack: Stack = field(default_factory=lambda: Stack([]))
     open_questions: dict[tuple[str, str, str], None] = field(default_factory=dict)
     late: list[tuple[Rule, Broken]] | None = None
 
@@ -70,50 +70,40 @@ class Run:
     knobs: dict[str, tuple[Any, Knobs]] = field(default_factory=dict)
     """What a rule was given, and its settings by that."""
 
-    def resource(self, args: ResourceValidationArgs, order: int) -> Resource:
-        """The resource of the call."""
-        call = self.call
-        if call.resource is None or call.urn != args.urn or order <= call.last:
-            data = plain(args.props)
-            self.stated[args.urn] = data
-            provider = args.provider.urn if args.provider else ""
-            call.urn, call.stack = args.urn, None
-            call.resource = Resource(
-                args.urn, args.resource_type, args.name, data, provider=provider
-            )
-        call.last = order
-        return call.resource
+    def begin_resource(self, request: AnalyzeRequest) -> bool:
+        """Read the resource of a call; False when no rule speaks of its type."""
+        if not request.type.startswith(_TYPES):
+            return False
+        data = self.stated[request.urn] = properties(request)
+        self.call.resource = Resource(
+            request.urn, request.type, request.name, data, provider=request.provider.urn
+        )
+        return True
 
-    def stack(self, args: StackValidationArgs, order: int) -> Stack:
-        """The stack of the call."""
-        call = self.call
-        urns = tuple(resource.urn for resource in args.resources)
-        if call.stack is None or call.urns != urns or order <= call.last:
-            call.urns = urns
-            call.stack = Stack([self._of_stack(resource) for resource in args.resources])
-            call.open_questions = {}
-            call.late = None
-            call.resource = None
-        call.last = order
-        return call.stack
+    def begin_stack(self, request: AnalyzeStackRequest) -> None:
+        """Read the stack of a call."""
+        known = {resource.urn for resource in request.resources}
+        self.call.stack = Stack([self._of_stack(one, known) for one in request.resources])
+        self.call.open_questions = {}
+        self.call.late = None
 
-    def _of_stack(self, resource: PolicyResource) -> Resource:
-        seen = resource.resource_type.startswith(_TYPES)
+    def _of_stack(self, resource: AnalyzerResource, known: Set[str]) -> Resource:
+        seen = resource.type.startswith(_TYPES)
         edges = {
-            name: tuple(one.urn for one in others)
-            for name, others in resource.property_dependencies.items()
+            name: tuple(urn for urn in others.urns if urn in known)
+            for name, others in resource.propertyDependencies.items()
         }
         stated = self.stated.get(resource.urn)
-        data = plain(resource.props) if seen else {}
+        data = properties(resource) if seen else {}
         return Resource(
             resource.urn,
-            resource.resource_type,
+            resource.type,
             resource.name,
             data if stated is None else settled(data, stated),
             stated,
-            tuple(one.urn for one in resource.dependencies),
+            tuple(urn for urn in resource.dependencies if urn in known),
             edges,
-            resource.provider.urn if resource.provider else "",
+            resource.provider.urn,
         )
 
     def settings(self, rule: Rule, given: Any, report: Report) -> Knobs:
@@ -151,8 +141,9 @@ def serve(*names: str) -> None:
     packs = tuple(Pack(name) for name in names)
     if not packs:
         raise ValueError(f"name a pack: {', '.join(Pack)}")
-    rules = policies(*packs)
-    shared_reading.install(rules)
+    run = Run()
+    rules = policies(run, *packs)
+    install(rules, run)
     gc.set_threshold(_GARBAGE_AFTER)
     if packs != (Pack.KUBERNETES,):
         # Loads while the engine goes on; a rule that comes first waits for it.
@@ -169,22 +160,22 @@ def serve(*names: str) -> None:
     )
 
 
-def policies(*packs: Pack) -> list[Policy]:
+def policies(run: Run, *packs: Pack) -> list[Policy]:
     """The packs' rules as the SDK's policies, in the order in which they run."""
-    run, rules = Run(), rules_of(*packs)
+    rules = rules_of(*packs)
     by_id = {rule.id: rule for rule in rules}
     found: list[Policy] = []
-    for order, rule in enumerate(rules):
+    for rule in rules:
         if rule.resource is not None:
-            found.append(_resource_policy(rule, run, order))
+            found.append(_resource_policy(rule, run))
         elif rule.stack is not None:
-            found.append(_stack_policy(rule, run, order))
+            found.append(_stack_policy(rule, run))
             if rule.remedy is not None:
                 found.append(_remedy_policy(rule))
         elif rule is COVERAGE:
-            found.append(_coverage_policy(rule, run, order, by_id))
+            found.append(_coverage_policy(rule, run, by_id))
         elif rule is LATE:
-            found.append(_late_policy(rule, run, order, by_id))
+            found.append(_late_policy(rule, run, by_id))
     return found
 
 
@@ -209,11 +200,9 @@ def _facts(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _resource_policy(rule: Rule, run: Run, order: int) -> Policy:
+def _resource_policy(rule: Rule, run: Run) -> Policy:
     def validate(args: ResourceValidationArgs, report: Report) -> None:
-        if not args.resource_type.startswith(_TYPES):
-            return
-        resource = run.resource(args, order)
+        resource = run.call.resource
         knobs = run.settings(rule, args.get_config(), report)
         run.undecided.pop((rule.id, args.urn), None)
         for hit in rule.hits(resource, knobs):
@@ -251,9 +240,9 @@ def _remedy_policy(rule: Rule) -> Policy:
     return ResourceValidationPolicy(remediate=_remediation(rule), **facts)
 
 
-def _stack_policy(rule: Rule, run: Run, order: int) -> Policy:
+def _stack_policy(rule: Rule, run: Run) -> Policy:
     def validate(args: StackValidationArgs, report: Report) -> None:
-        stack = run.stack(args, order)
+        stack = run.call.stack
         for hit in rule.hits(stack, run.settings(rule, args.get_config(), report)):
             if isinstance(hit, Broken):
                 report(rule.message(_name(stack, hit.urn), hit), hit.urn or None)
@@ -263,9 +252,9 @@ def _stack_policy(rule: Rule, run: Run, order: int) -> Policy:
     return StackValidationPolicy(validate=validate, **_facts(rule))
 
 
-def _coverage_policy(rule: Rule, run: Run, order: int, rules: Mapping[str, Rule]) -> Policy:
-    def validate(args: StackValidationArgs, report: Report) -> None:
-        stack = run.stack(args, order)
+def _coverage_policy(rule: Rule, run: Run, rules: Mapping[str, Rule]) -> Policy:
+    def validate(_: StackValidationArgs, report: Report) -> None:
+        stack = run.call.stack
         run.decide_late(stack, rules)
         by_place: dict[tuple[str, str], list[str]] = {}
         for urn, path, name in run.call.open_questions:
@@ -278,9 +267,9 @@ def _coverage_policy(rule: Rule, run: Run, order: int, rules: Mapping[str, Rule]
     return StackValidationPolicy(validate=validate, **_facts(rule))
 
 
-def _late_policy(rule: Rule, run: Run, order: int, rules: Mapping[str, Rule]) -> Policy:
-    def validate(args: StackValidationArgs, report: Report) -> None:
-        stack = run.stack(args, order)
+def _late_policy(rule: Rule, run: Run, rules: Mapping[str, Rule]) -> Policy:
+    def validate(_: StackValidationArgs, report: Report) -> None:
+        stack = run.call.stack
         for broken_rule, hit in run.decide_late(stack, rules):
             report(broken_rule.message(_name(stack, hit.urn), hit), hit.urn)
 

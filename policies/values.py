@@ -5,7 +5,7 @@ reports, it has read known values only. ``some`` and ``every`` follow Kleene's l
 witness decides, however many others are unknown.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeVar, final
 
 SENTINELS: Final = frozenset(
@@ -52,29 +52,17 @@ class Undecided(Exception):  # noqa: N818 - says what the answer is, no fault
 
 
 def plain(value: Any) -> Any:
-    """Dicts, lists and scalars of any mapping and sequence; unknown leaves become UNKNOWN.
-
-    Works on the SDK's proxies too, which raise for an unknown item: it is asked for one by one.
-    """
+    """What the SDK read, as dicts, lists and scalars; what is not known yet becomes UNKNOWN."""
     if isinstance(value, str):
         return UNKNOWN if value in SENTINELS or value == HIDDEN else value
     if value is None or isinstance(value, _SCALARS):
         return value
-    if isinstance(value, Mapping):
-        return {str(key): _item(value, key) for key in value}
-    if isinstance(value, Sequence):
-        return [_item(value, index) for index in range(len(value))]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
     text = getattr(value, "text", None)  # an asset that holds its text
     return text if isinstance(text, str) else UNKNOWN
-
-
-def _item(container: Any, key: Any) -> Any:
-    try:
-        return plain(container[key])
-    except Exception as error:
-        if hasattr(error, "unknown_type_sentinel"):
-            return UNKNOWN
-        raise
 
 
 def settled(seen: Any, stated: Any) -> Any:

@@ -4,35 +4,48 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from analyzer import Packs
-from google.protobuf import struct_pb2
 from pulumi.runtime.proto import analyzer_pb2 as messages
 from pulumi_policy import EnforcementLevel
+from pulumi_policy import policy as sdk
 
+from policies import pulumi_pack, shared_reading
 from policies.examples.breaking import EXAMPLES
 from policies.examples.reading import resources
 from policies.examples.sound import ON_NGINX
 from policies.rule import Pack
-from policies.shared_reading import Shared, _asked_for
+from policies.shared_reading import _asked_for
 
 
-def test_a_message_is_read_once_for_as_long_as_it_lives() -> None:
-    asked: list[Any] = []
+def test_a_message_is_read_once_whatever_the_number_of_rules(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
 
-    def read(message: Any) -> dict[str, Any]:
-        asked.append(message)
-        return dict(message)
+    def noted(message: Any) -> Any:
+        read.append(message.urn)
+        return shared_reading.properties(message)
 
-    shared = Shared(read)
-    properties = struct_pb2.Struct()
-    properties.update({"a": 1})
-    request = messages.AnalyzeRequest(properties=properties)
+    monkeypatch.setattr(pulumi_pack, "properties", noted)
+    answers = vars(sdk._PolicyAnalyzerServicer)
+    for name in ("Analyze", "AnalyzeStack", "Remediate", "_configure_runtime_settings"):
+        monkeypatch.setattr(sdk._PolicyAnalyzerServicer, name, answers[name])
+    run = pulumi_pack.Run()
+    rules = pulumi_pack.policies(run, *Pack)
+    shared_reading.install(rules, run)
+    servicer = sdk._PolicyAnalyzerServicer("kato", "1", rules, EnforcementLevel.ADVISORY)
+    stack = resources(ON_NGINX)
+    whole = messages.AnalyzeStackRequest()
+    for one in stack:
+        asked = messages.AnalyzeRequest(type=one.type, urn=one.urn, name=one.name)
+        asked.properties.update(one.data)
+        assert not servicer.Analyze(asked, None).diagnostics
+        whole.resources.add(type=one.type, urn=one.urn, name=one.name, properties=asked.properties)
 
-    # The wrapper of a sub-message is one object while somebody holds it.
-    assert shared(request.properties) is shared(request.properties)
-    assert len(asked) == 1
-    assert shared(messages.AnalyzeRequest(properties=properties).properties) == {"a": 1.0}
-    assert len(asked) == 2
+    assert not servicer.AnalyzeStack(whole, None).diagnostics
+    assert len(rules) > len(Pack)
+    assert read == [one.urn for one in stack] * 2
 
 
 def test_no_resource_is_read_for_a_remediation_that_is_not_asked_for() -> None:
