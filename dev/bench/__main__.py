@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dev.bench import deployment, plot, throughput
+from dev.bench.quiet import tell_if_busy
 from dev.bench.ratios import Comparison
 from dev.bench.throughput import Throughput
 from dev.toolchain import steps
@@ -23,6 +24,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
+    tell_if_busy()
     found: list[Comparison] = []
     results: dict[str, object] = {}
     try:

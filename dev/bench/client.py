@@ -23,6 +23,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from dev.bench.quiet import tell_if_busy
 from dev.bench.ratios import Aim, Comparison, compare
 from kato_balancing.client import FailoverClient, Policy
 
@@ -176,6 +177,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
+    tell_if_busy()
     found = [*measure(arguments.rounds), measure_steering(arguments.rounds)]
     if arguments.json:
         print(json.dumps([_as_dict(one) for one in found]))

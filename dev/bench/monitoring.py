@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dev.bench import web_servers, wrk
+from dev.bench.quiet import tell_if_busy
 from dev.bench.ratios import Aim, Comparison, compare
 from dev.images import catalogue
 from dev.toolchain import steps
@@ -191,6 +192,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
+    tell_if_busy()
     try:
         found = measure(arguments.rounds)
     except steps.SetupError as error:
