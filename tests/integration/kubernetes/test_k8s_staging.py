@@ -188,14 +188,7 @@ def test_a_balancer_that_goes_answers_until_its_clients_have_closed(
     with socket.create_connection((str(pod.address), 8080), timeout=20) as connection:
         port = connection.getsockname()[1]
         cluster.evict(pod)
-        for _ in range(120):
-            connection.sendall(b"GET /health HTTP/1.1\r\nHost: kato\r\n\r\n")
-            answer = connection.recv(65536)
-            if not answer or b"connection: close" in answer.lower():
-                break
-            time.sleep(0.5)
-        else:
-            raise AssertionError("the balancer did not end")
+        wait_for(lambda: _says_goodbye(connection), 60, "the balancer's end")
         # A client that is slow to notice.
         time.sleep(2)
     wait_for(
@@ -203,6 +196,13 @@ def test_a_balancer_that_goes_answers_until_its_clients_have_closed(
     )
 
     assert connection_states(port) == {"TIME_WAIT"}
+
+
+def _says_goodbye(connection: socket.socket) -> bool:
+    """Ask once more; true when the answer is the connection's last, or its end."""
+    connection.sendall(b"GET /health HTTP/1.1\r\nHost: kato\r\n\r\n")
+    answer = connection.recv(65536)
+    return not answer or b"connection: close" in answer.lower()
 
 
 def test_a_scale_out_moves_sessions_to_the_new_pod_only(
