@@ -38,7 +38,7 @@ def dig(
     return sorted(line for line in done.stdout.splitlines() if not line.startswith(";"))
 
 
-def wait_for(condition: Callable[[], bool], what: str, limit: float = 30) -> float:
+def wait_for(condition: Callable[[], bool], what: str, limit: float = 60) -> float:
     """Seconds until the condition holds; fails with ``what`` after ``limit`` seconds."""
     started = time.monotonic()
     while not condition():

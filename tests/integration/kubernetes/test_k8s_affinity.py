@@ -136,7 +136,7 @@ def test_a_learned_table_moves_no_live_session_at_a_scale_out(
         new.extend(sessions(url, 20))
         return "kato-3" in owners(url, new).values()
 
-    wait_for(reached, 20, "a new session on the new pod")
+    wait_for(reached, 60, "a new session on the new pod")
     moved = {session for session, pod in owners(url, ids).items() if pod != before[session]}
     assert moved == set()
 
@@ -185,7 +185,7 @@ def test_a_cookie_keeps_a_client_on_one_pod_over_a_scale_out(
     cluster = facts.cluster(namespace)
     headers = {"Host": HOST}
     wait_for(
-        lambda: httpx.get(f"{edge}/health", headers=headers).status_code == 200, 30, "the Ingress"
+        lambda: httpx.get(f"{edge}/health", headers=headers).status_code == 200, 60, "the Ingress"
     )
     without = Counter(pod_of(httpx.get(f"{edge}/health", headers=headers)) for _ in range(60))
     assert len(without) == 3
@@ -219,7 +219,7 @@ def test_a_gateway_route_is_accepted_and_served(
     namespace = stack.outputs()["namespace"]
     headers = {"Host": "route.example.com"}
     wait_for(
-        lambda: httpx.get(f"{edge}/health", headers=headers).status_code == 200, 30, "the route"
+        lambda: httpx.get(f"{edge}/health", headers=headers).status_code == 200, 60, "the route"
     )
     routes = client.CustomObjectsApi(facts.api)
     group, version = "gateway.networking.k8s.io", "v1"

@@ -162,7 +162,7 @@ def test_sessions_are_counted_at_the_pod_that_answered(
         return {one["metric"]["server"]: int(one["value"][1]) for one in series}
 
     assert set(found) == REPLICAS[program]
-    until(lambda: figures() == found, f"{found} sessions are counted", 30)
+    until(lambda: figures() == found, f"{found} sessions are counted", 60)
 
 
 @pytest.mark.parametrize("program", STACKS)
@@ -182,7 +182,7 @@ def test_every_request_is_counted_once_by_one_of_the_balancers(
         answer = httpx.get(f"{seen.url}/status", timeout=20, verify=NO_TLS)
         assert answer.status_code == 404
 
-    until(lambda: total() - before == 100, "100 lines are counted", 30)
+    until(lambda: total() - before == 100, "100 lines are counted", 60)
     balancers = seen.prometheus.query('sum by (pod) (kato_lb_requests_total{code="404"}) > 0')
     assert len(balancers) == 2
     assert seen.prometheus.value("sum(kato_lb_unreadable_lines_total)") == 0
@@ -220,7 +220,7 @@ def test_a_balancer_whose_exporter_dies_serves_on(
     kill = ["sh", "-c", "kill -9 $(cat /proc/1/task/1/children)"]
 
     with SteadyLoad(seen.url, clients=8, think_time=0.05) as load:
-        until(lambda: seen.prometheus.value(lines) > 0, "it counts", 30)
+        until(lambda: seen.prometheus.value(lines) > 0, "it counts", 60)
         said = facts.run_in(victim.name, seen.namespace, kill, container="log-exporter")
         assert said.strip().endswith("exit 0"), said
         again = f'resets(kato_lb_log_lines_total{{pod="{victim.name}"}}[2m])'

@@ -247,7 +247,7 @@ def test_a_pod_that_comes_back_with_a_new_address_moves_no_other_pods_sessions(
     )
     back = next(pod for pod in cluster.serving(KATO) if pod.name == victim.name)
     assert back.address != victim.address
-    wait_for(lambda: owners(url, ids) == before, 10, "the sessions' return")
+    wait_for(lambda: owners(url, ids) == before, 60, "the sessions' return")
 
 
 def test_a_killed_process_costs_what_it_was_working_on(

@@ -102,7 +102,7 @@ def test_every_request_is_counted_once(watched: Watched, program: str) -> None:
         found = prometheus.query(counted)
         return bool(found) and float(found[0]["value"][1]) - start == 300
 
-    until(all_are_there, "300 lines are counted", 30)
+    until(all_are_there, "300 lines are counted", 60)
     assert prometheus.value("sum(kato_lb_unreadable_lines_total)") == 0
 
 

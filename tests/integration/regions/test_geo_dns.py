@@ -147,10 +147,10 @@ def test_a_drain_reaches_the_running_server_without_a_lost_query(stage: Stage) -
     asking.start()
     try:
         stage.deploy(draining=["eu"])
-        wait_for(lambda: stage.answer("eu") == "us", "new clients go elsewhere", 10)
+        wait_for(lambda: stage.answer("eu") == "us", "new clients go elsewhere")
         assert dig(stage.port, "8.8.8.0/24") == [stage.servers["us"].address]
         stage.deploy()
-        wait_for(lambda: stage.answer("eu") == "eu", "they come back", 10)
+        wait_for(lambda: stage.answer("eu") == "eu", "they come back")
     finally:
         done.set()
         asking.join(10)
