@@ -1,6 +1,5 @@
 """How long the product's stack takes against programs that do less for their user."""
 
-import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from statistics import median
 
 from dev.bench import plain_docker, projects
 from dev.bench.ratios import Aim, Comparison, compare
+from dev.free_ports import free_port
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def plain(rounds: int) -> float:
     seconds = []
     for _ in range(rounds):
         try:
-            seconds.append(plain_docker.up("kato-bench", _free_port()))
+            seconds.append(plain_docker.up("kato-bench", free_port()))
         finally:
             plain_docker.down("kato-bench")
     return median(seconds)
@@ -72,16 +72,10 @@ def _stacks() -> Iterator[Stacks]:
     with tempfile.TemporaryDirectory(prefix="kato-bench-") as scratch:
         folder = Path(scratch)
         stacks = Stacks(
-            projects.product(folder / "product", _free_port()),
-            projects.flat(folder / "flat", _free_port()),
+            projects.product(folder / "product", free_port()),
+            projects.flat(folder / "flat", free_port()),
             projects.empty(folder / "empty"),
         )
         for project in (stacks.product, stacks.flat, stacks.empty):
             project.init()
         yield stacks
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

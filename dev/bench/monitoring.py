@@ -26,6 +26,7 @@ from rich.table import Table
 from dev.bench import web_servers, wrk
 from dev.bench.quiet import tell_if_busy
 from dev.bench.ratios import Aim, Comparison, compare
+from dev.free_ports import free_ports
 from dev.images import catalogue
 from dev.toolchain import steps
 from kato_balancing import haproxy, nginx
@@ -69,14 +70,14 @@ def measure(rounds: int) -> list[Comparison]:
 
 
 def _behind(work: Work, folder: Path, rounds: int) -> list[Comparison]:
-    ports = web_servers.free_ports(_SERVERS)
+    ports = free_ports(_SERVERS)
     with web_servers.uvicorn(ports, folder / "servers", work.seconds):
         return [_one(name, work, ports, folder / name, rounds) for name in _IMAGES]
 
 
 def _one(program: str, work: Work, servers: Sequence[int], folder: Path, rounds: int) -> Comparison:
     image = _IMAGES[program]
-    watched, watched_private, plain, plain_private, metrics = web_servers.free_ports(5)
+    watched, watched_private, plain, plain_private, metrics = free_ports(5)
     folder.mkdir()
     script = folder / "sessions.lua"
     script.write_text(wrk.SESSIONS)

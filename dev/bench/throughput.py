@@ -10,6 +10,7 @@ from typing import Any
 
 from dev.bench import guide_files, web_servers, wrk
 from dev.bench.ratios import Aim, Comparison, compare
+from dev.free_ports import free_ports
 from kato_balancing import haproxy, nginx
 from kato_balancing.model import Balancer
 from kato_balancing.targets import parse_version
@@ -82,7 +83,7 @@ def measure(rounds: int) -> list[Throughput]:
     with tempfile.TemporaryDirectory(prefix="kato-bench-") as scratch:
         for backend, start in _BACKENDS.items():
             folder = Path(scratch) / backend
-            ports = web_servers.free_ports(SERVERS)
+            ports = free_ports(SERVERS)
             with start(ports, folder / "servers"):
                 for number, case in enumerate(cases(backend)):
                     found.append(_one(case, ports, folder / str(number), rounds))
@@ -107,7 +108,7 @@ def rendered(case: Case, port: int, private_port: int, servers: Sequence[int]) -
 
 
 def _one(case: Case, servers: Sequence[int], folder: Path, rounds: int) -> Throughput:
-    port, private_port, guide_port = web_servers.free_ports(3)
+    port, private_port, guide_port = free_ports(3)
     folder.mkdir(parents=True)
     script = folder / "sessions.lua"
     script.write_text(wrk.SESSIONS)

@@ -92,18 +92,6 @@ def uvicorn(ports: Sequence[int], folder: Path, work_seconds: float = 0) -> Iter
         yield
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on, below those that the system gives to clients."""
-    found: list[int] = []
-    for port in range(18_000 + secrets.randbelow(8_000), 32_000):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("0.0.0.0", port))  # noqa: S104 - only to see whether it is free
-            found.append(port)
-        if len(found) == count:
-            return found
-    raise RuntimeError(f"fewer than {count} free ports")
-
-
 @contextlib.contextmanager
 def _container(
     image: str, command: Sequence[str], folder: Path, ports: Sequence[int]

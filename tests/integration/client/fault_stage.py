@@ -16,21 +16,11 @@ from pathlib import Path
 
 import httpx
 
+from dev.free_ports import free_ports
+
 ROOT = Path(__file__).parents[3]
 WAIT = 20.0
 """Seconds that a process may take to start or to end."""
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    with_sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in with_sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in with_sockets]
-    finally:
-        for one in with_sockets:
-            one.close()
 
 
 class Process:

@@ -1,13 +1,14 @@
 """Real Docker and the real Pulumi engine; what is missing fails, it is never skipped."""
 
 import shutil
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pulumi_stack import PulumiStack, must
+
+from dev.free_ports import free_port
 
 OLD_NGINX = "kato-lb/nginx:1.22"
 
@@ -27,28 +28,10 @@ def tools() -> None:
     must([sys.executable, "-m", "dev.images", "build", *IMAGES.values(), OLD_NGINX], limit=900)
 
 
-@pytest.fixture(scope="session")
-def free_port() -> Callable[[], int]:
-    """A port of this machine that nothing listens on."""
-    handed_out: set[int] = set()
-
-    def find() -> int:
-        while True:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = int(probe.getsockname()[1])
-            if port not in handed_out:
-                handed_out.add(port)
-                return port
-
-    return find
-
-
 @pytest.fixture(scope="module")
 def new_stack(
     tools: None,  # noqa: ARG001 - asked for what it makes sure of
     tmp_path_factory: pytest.TempPathFactory,
-    free_port: Callable[[], int],
 ) -> Iterator[Callable[..., PulumiStack]]:
     """Makes stacks of three replicas; each is destroyed at the end."""
     made: list[PulumiStack] = []

@@ -11,6 +11,8 @@ from docker_facts import inspect, wait_until
 from pulumi_stack import PulumiStack, must
 from steady_load import steady_load
 
+from dev.free_ports import free_port
+
 PROGRAM = """
 import pulumi
 import components
@@ -54,7 +56,6 @@ def certificate(folder: Path, name: str) -> dict[str, str]:
 )
 def test_a_new_certificate_is_reloaded(
     new_stack: Callable[..., PulumiStack],
-    free_port: Callable[[], int],
     tmp_path: Path,
     balancer: str,
     image: str,

@@ -3,17 +3,19 @@
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pulumi_stack import ROOT, must
 
+from dev.free_ports import free_port
+
 LIMIT_SECONDS = 600
 
 
 @pytest.fixture(scope="module")
-def port(free_port: Callable[[], int]) -> str:
+def port() -> str:
     return str(free_port())
 
 

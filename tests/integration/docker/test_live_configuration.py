@@ -11,6 +11,7 @@ from docker_facts import inspect, wait_until
 from pulumi_stack import PulumiStack, must
 from steady_load import CLIENTS, steady_load
 
+from dev.free_ports import free_port
 from kato_balancing.headers import (
     REVEAL_REQUEST_HEADER,
     REVEAL_REQUEST_VALUE,
@@ -120,7 +121,7 @@ pulumi.export("url", NginxBalancer("lb", {
 
 
 def test_a_refused_configuration_leaves_the_old_one_running(
-    new_stack: Callable[..., PulumiStack], free_port: Callable[[], int]
+    new_stack: Callable[..., PulumiStack],
 ) -> None:
     stack = new_stack("refusing")
     program = stack.folder / "__main__.py"

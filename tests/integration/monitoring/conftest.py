@@ -1,7 +1,6 @@
 """Real Prometheus, exporters and balancers; what is missing fails, it is never skipped."""
 
 import shutil
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,6 +9,7 @@ import pytest
 from prometheus_api import Prometheus
 from pulumi_stack import PulumiStack, must
 
+from dev.free_ports import free_ports
 from dev.images import catalogue
 
 _SETTINGS = {key: image.name for key, image in catalogue.SUBSTITUTES.items()}
@@ -36,7 +36,7 @@ def watched_stack(
     with ExitStack() as made:
 
         def make(name: str, **settings: object) -> tuple[PulumiStack, Prometheus]:
-            port, prometheus_port = _free_ports(2)
+            port, prometheus_port = free_ports(2)
             stack = PulumiStack(
                 tmp_path_factory.mktemp(name),
                 name,
@@ -52,12 +52,3 @@ def watched_stack(
             return stack, Prometheus(str(stack.outputs()["prometheusUrl"]))
 
         yield make
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports of this machine that nothing listens on; held open together, so that they differ."""
-    with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]

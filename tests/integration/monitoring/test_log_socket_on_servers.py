@@ -2,7 +2,6 @@
 who reads it."""
 
 import secrets
-import socket
 import time
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import httpx
 import pytest
 from pulumi_stack import must, run
 
+from dev.free_ports import free_ports
 from dev.images import catalogue
 from kato_balancing import haproxy, nginx
 from kato_balancing.model import Balancer
@@ -28,20 +28,13 @@ START_SECONDS = 20
 REQUESTS = 200
 
 
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1]), int(two.getsockname()[1])
-
-
 @pytest.mark.parametrize("name", IMAGES)
 def test_it_starts_and_serves_with_nobody_at_the_socket(
     tools: None,  # noqa: ARG001 - asked for what it makes sure of
     name: str,
     tmp_path: Path,
 ) -> None:
-    image, (port, private) = IMAGES[name], _free_ports()
+    image, (port, private) = IMAGES[name], free_ports(2)
     model = Balancer.of(
         {
             # Nobody is there either: the balancer answers by itself.

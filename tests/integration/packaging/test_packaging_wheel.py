@@ -1,6 +1,5 @@
 """The wheel in an empty environment: its commands, its components, its policy packs."""
 
-import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,16 +10,10 @@ from conftest import BUILT_FROM
 from pulumi_stack import ROOT, must, run
 from verdicts import complaints
 
+from dev.free_ports import free_port
 from kato_balancing.verify import VerifyOptions, verify
 
 NAMES = {"components": "kato_pulumi", "policies": "kato_policies"}
-
-
-def free_port() -> int:
-    """A port of this machine that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def holds(url: str) -> None:

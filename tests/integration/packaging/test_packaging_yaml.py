@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import yaml
 from pulumi_stack import ROOT, must
-from test_packaging_wheel import free_port, holds
+from test_packaging_wheel import holds
 
 import components
+from dev.free_ports import free_port
 
 FOLDER = ROOT / "components"
 

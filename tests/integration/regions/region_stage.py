@@ -2,7 +2,6 @@
 
 import contextlib
 import secrets
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,10 +70,3 @@ def address_of(container: str) -> str:
         ["docker", "inspect", "--format", "{{.NetworkSettings.Networks.bridge.IPAddress}}",
          container]
     ).strip()  # fmt: skip
-
-
-def free_port() -> int:
-    """A port of this machine that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import pytest
 from geo_dns_stage import BACKUP, CLIENTS, PLACES, dig, dns_inputs, wait_for
 from pulumi_stack import PulumiStack, must
-from region_stage import PORT, RegionServer, free_port, region_servers
+from region_stage import PORT, RegionServer, region_servers
+
+from dev.free_ports import free_port
 
 PROGRAM = """
 import json

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from geo_dns_stage import wait_for
 from pulumi_stack import PulumiStack, must
-from region_stage import free_port
 
+from dev.free_ports import free_port
 from kato_balancing.client import RegionDown, Regions
 from kato_balancing.headers import REGION_HEADER, REGION_HOP_HEADER
 

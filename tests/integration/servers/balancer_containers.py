@@ -25,15 +25,6 @@ def docker(*words: str, limit: float = 60) -> str:
     return done.stdout
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on; held open together, so that they differ."""
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-
-
 @dataclass(frozen=True)
 class Container:
     """A running container that reads its configuration from ``folder``."""

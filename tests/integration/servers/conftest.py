@@ -12,11 +12,11 @@ from balancer_containers import (
     Container,
     balancer,
     docker,
-    free_ports,
     named_servers_text,
     wait_for_port,
 )
 
+from dev.free_ports import free_ports
 from kato_balancing import haproxy, nginx
 from kato_balancing.model import Balancer
 from kato_balancing.targets import parse_version

@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from strategy_stage import Stage, quiet_ports
+from strategy_stage import Stage
+
+from dev.free_ports import free_ports
 
 _SERVER = """
 import http.server, sys
@@ -98,7 +100,7 @@ def detections(stage: Stage) -> dict[str, Found]:
     """Kill, start, stop and continue the third server under a steady stream of requests: what the
     clients of both versions, side by side, see of it."""
     if not _seen:
-        [own] = quiet_ports(1)
+        [own] = free_ports(1)
         listening = {}
         with _process(own) as server:
             for target in VERSIONS:

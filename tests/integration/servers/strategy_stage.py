@@ -1,8 +1,5 @@
 """Where one strategy is tried on one balancer: its servers, its container, its reloads."""
 
-import contextlib
-import random
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +12,7 @@ from balancer_containers import Answer, Container, ask, balancer
 from conftest import render
 from echo_servers import Echo, echo
 
+from dev.free_ports import free_ports
 from kato_balancing.model import Balancer
 
 CERTIFICATE = {"certificate": "/c/kato.pem", "key": "/c/kato.pem.key"}
@@ -79,7 +77,7 @@ class Stage:
         """The strategy's balancer in front of the servers at these ports of 127.0.0.1, or of
         those that are always there."""
         if "listener" not in more:
-            port, private = quiet_ports(2)
+            port, private = free_ports(2)
             more["listener"] = {"port": port, "private_port": private}
         more["listener"] = {**self.strategy.settings.get("listener", {}), **more["listener"]}
         addresses = {n: ("127.0.0.1", p) for n, p in (ports or self.answering).items()}
@@ -110,20 +108,6 @@ class Stage:
             loaded = running.logs().count("Loading success")
             running.signal("USR2")
             _wait(lambda: running.logs().count("Loading success") > loaded, running)
-
-
-def quiet_ports(count: int) -> list[int]:
-    """Free ports below those that the system gives to clients: thousands of connections to the
-    servers must not take one between now and the moment when a balancer listens."""
-    found: list[int] = []
-    with ExitStack() as held:
-        while len(found) < count:
-            port = random.randrange(15_000, 30_000)
-            probe = held.enter_context(socket.socket())
-            with contextlib.suppress(OSError):
-                probe.bind(("0.0.0.0", port))
-                found.append(port)
-    return found
 
 
 def ports_of(servers: Echo) -> dict[str, int]:

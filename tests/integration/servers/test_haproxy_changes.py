@@ -10,10 +10,11 @@ import time
 from collections import Counter
 
 import pytest
-from balancer_containers import Answer, Container, ask, free_ports, wait_for_port
+from balancer_containers import Answer, Container, ask, wait_for_port
 from conftest import render
 from echo_servers import Echo, echo
 
+from dev.free_ports import free_ports
 from kato_balancing import haproxy
 from kato_balancing.model import Balancer
 from kato_balancing.placement import ring_of

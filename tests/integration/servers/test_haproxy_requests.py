@@ -10,9 +10,10 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from balancer_containers import ask, free_ports
+from balancer_containers import ask
 from echo_servers import Echo, echo
 
+from dev.free_ports import free_ports
 from kato_balancing import kato
 from kato_balancing.model import Balancer
 from kato_balancing.placement import ring_of

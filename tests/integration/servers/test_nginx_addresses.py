@@ -8,10 +8,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from balancer_containers import Container, ask, free_ports
+from balancer_containers import Container, ask
 from echo_servers import echo
 from name_server import name_server
 
+from dev.free_ports import free_ports
 from kato_balancing.model import Balancer
 from kato_balancing.placement.sample import session_ids
 

@@ -8,13 +8,13 @@ from balancer_containers import (
     address_of,
     ask,
     balancer,
-    free_ports,
     named_servers_text,
     network,
     wait_for_port,
 )
 from conftest import IMAGES, render
 
+from dev.free_ports import free_ports
 from kato_balancing.model import Balancer
 from kato_balancing.placement import ring_of
 from kato_balancing.placement.sample import session_ids

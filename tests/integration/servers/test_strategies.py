@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from balancer_containers import balancer, container, wait_for_port
 from conftest import render
-from strategy_stage import Stage, Strategy, make_certificate, quiet_ports
+from strategy_stage import Stage, Strategy, make_certificate
 from strategy_table import STRATEGIES, TARGETS, page
 
+from dev.free_ports import free_ports
 from kato_balancing.targets import UnsupportedFeature
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "strategies.md"
@@ -27,7 +28,7 @@ Cell = Callable[[Strategy, str], str]
 @pytest.fixture(scope="module")
 def answering(images, tmp_path_factory) -> Iterator[dict[str, int]]:
     """Servers on 127.0.0.1 that answer with their name and, as KATO does, with the session."""
-    ports = dict(zip(NAMES, quiet_ports(len(NAMES)), strict=True))
+    ports = dict(zip(NAMES, free_ports(len(NAMES)), strict=True))
     folder = tmp_path_factory.mktemp("answering")
     text = _answering_text(ports)
     with balancer(images["nginx:1.30"], text, folder, ports[NAMES[0]]) as running:

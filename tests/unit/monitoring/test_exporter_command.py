@@ -11,19 +11,14 @@ from pathlib import Path
 import pytest
 from log_samples import nginx_line
 
+from dev.free_ports import free_port
 from kato_balancing import cli
 
 LIMIT_SECONDS = 30
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_a_log_in_metrics_out(tmp_path: Path) -> None:
-    port, path = _free_port(), tmp_path / "socket"
+    port, path = free_port(), tmp_path / "socket"
     command = [sys.executable, "-m", "kato_balancing.cli", "export", "--socket", str(path)]
     command += ["--listen", f"127.0.0.1:{port}", "--server", "kato-0=127.0.0.1:8000"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
