@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import socket
+from itertools import islice
 from typing import Final
 
 _RANGE: Final = range(15_000, 30_000)
@@ -22,17 +23,10 @@ def free_ports(count: int) -> list[int]:
 
     Raises RuntimeError when there are not as many.
     """
-    side = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", ""))) or 0)
-    candidates = [
-        port for port in _RANGE if port % _SIDES == side % _SIDES and port not in _handed_out
-    ]
-    random.shuffle(candidates)
-    found: list[int] = []
-    for port in candidates:
-        if len(found) == count:
-            break
-        if _is_free(port):
-            found.append(port)
+    side = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ours = [port for port in _RANGE if (port - side) % _SIDES == 0 and port not in _handed_out]
+    random.shuffle(ours)
+    found = list(islice(filter(_is_free, ours), count))
     if len(found) < count:
         raise RuntimeError(f"fewer than {count} free ports from {_RANGE.start} to {_RANGE.stop}")
     _handed_out.update(found)

@@ -79,19 +79,24 @@ class Added:
     without: tuple[float, ...]
 
     @property
-    def complete_adds(self) -> tuple[float, ...]:
+    def complete_adds(self) -> list[float]:
         """What one process with all rules adds, its start included, round by round."""
-        return tuple(a - b for a, b in zip(self.complete, self.without, strict=True))
+        return [a - b for a, b in zip(self.complete, self.without, strict=True)]
+
+    @property
+    def three_add(self) -> list[float]:
+        """What three processes add, round by round."""
+        return [a - b for a, b in zip(self.three, self.without, strict=True)]
 
     @property
     def by_complete(self) -> float:
-        """The median of it."""
+        """The median of what one process adds."""
         return median(self.complete_adds)
 
     @property
     def by_three(self) -> float:
-        """What three processes add."""
-        return median(a - b for a, b in zip(self.three, self.without, strict=True))
+        """The median of what three processes add."""
+        return median(self.three_add)
 
     @property
     def aim(self) -> float | None:
@@ -106,21 +111,22 @@ class Added:
 
 def measure(resources: int, engine: str, rounds: int) -> Added:
     """Preview once for warming up, and then in turn, every other round the other way round."""
-    found: list[tuple[float, float, float]] = []
+    packs = {
+        "complete": ["--policy-pack", _path("complete")],
+        "three": [word for pack in Pack for word in ("--policy-pack", _path(pack))],
+        "without": [],
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in packs}
     with tempfile.TemporaryDirectory(prefix="kato-bench-") as scratch:
         project = _project(Path(scratch) / "project", resources, ENGINES[engine])
-        complete = ["--policy-pack", _path("complete")]
-        three = [word for pack in Pack for word in ("--policy-pack", _path(pack))]
-        project.timed("preview", *complete)
+        project.timed("preview", *packs["complete"])
         for turn in range(1, rounds + 1):
             # What the machine does by itself while time goes by is on nobody's side.
-            way = slice(None, None, 1 if turn % 2 else -1)
-            times = [project.timed("preview", *packs) for packs in (complete, three, [])[way]][way]
-            told = " / ".join(f"{seconds:.2f} s" for seconds in times)
+            for name in packs if turn % 2 else reversed(packs):
+                seconds[name].append(project.timed("preview", *packs[name]))
+            told = " / ".join(f"{times[-1]:.2f} s" for times in seconds.values())
             say(f"{resources} resources, engine {engine}: round {turn} of {rounds}: {told}")
-            found.append((times[0], times[1], times[2]))
-    columns = zip(*found, strict=True)
-    return Added(resources, engine, *columns)
+    return Added(resources, engine, **{name: tuple(times) for name, times in seconds.items()})
 
 
 def _path(pack: str) -> str:

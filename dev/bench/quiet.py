@@ -22,8 +22,8 @@ def tell_if_busy() -> None:
     cores = busy_cores(before, _ticks(), os.cpu_count() or 1)
     if cores > _MOST_BUSY:
         say(
-            f"the machine is busy with something else ({cores:.1f} cores): the figures will be too "
-            "high; look at 'docker ps' and 'top', and measure again when it is quiet"
+            f"the machine is busy with something else ({cores:.1f} cores): do not trust the "
+            "figures; look at 'docker ps' and 'top', and measure again when it is quiet"
         )
 
 

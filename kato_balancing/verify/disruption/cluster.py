@@ -57,6 +57,11 @@ class Pod:
     waits_for: str
     """Why it is not ready, in the cluster's words; empty when it is."""
 
+    @property
+    def serves(self) -> bool:
+        """It is ready and stays."""
+        return self.ready and not self.leaving
+
 
 class Cluster:
     """The stack named ``name`` in a namespace. Make it with :meth:`connect`."""
@@ -129,7 +134,7 @@ class Cluster:
 
     def serving(self, tier: str) -> list[Pod]:
         """The tier's pods that are ready and stay."""
-        return [pod for pod in self.pods(tier) if pod.ready and not pod.leaving]
+        return [pod for pod in self.pods(tier) if pod.serves]
 
     def replicas(self) -> int:
         """Replicas of KATO that are wanted."""
@@ -199,8 +204,7 @@ class Cluster:
     def _staffed(self, tier: str, wanted: int) -> bool:
         """By the pods themselves: their controller still counts one that was just killed."""
         pods = self.pods(tier)
-        serving = [pod for pod in pods if pod.ready and not pod.leaving]
-        return len(serving) == wanted and not any(pod.leaving for pod in pods)
+        return sum(pod.serves for pod in pods) == wanted and not any(pod.leaving for pod in pods)
 
     def wait_settled(self, limit: float = SETTLE_LIMIT) -> None:
         """Return when the stack has settled; raises ClusterError after ``limit`` seconds with
