@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -21,6 +22,7 @@ from rich.table import Table
 
 from dev.bench.projects import Project
 from dev.bench.quiet import tell_if_busy
+from dev.bench.ratios import one_round
 from dev.toolchain import places
 from dev.toolchain.steps import say
 from policies.examples.sound import ON_NGINX
@@ -110,7 +112,7 @@ class Added:
 
 
 def measure(resources: int, engine: str, rounds: int) -> Added:
-    """Preview once for warming up, and then in turn, every other round the other way round."""
+    """Preview once for warming up, and then in turn."""
     packs = {
         "complete": ["--policy-pack", _path("complete")],
         "three": [word for pack in Pack for word in ("--policy-pack", _path(pack))],
@@ -119,11 +121,13 @@ def measure(resources: int, engine: str, rounds: int) -> Added:
     seconds: dict[str, list[float]] = {name: [] for name in packs}
     with tempfile.TemporaryDirectory(prefix="kato-bench-") as scratch:
         project = _project(Path(scratch) / "project", resources, ENGINES[engine])
-        project.timed("preview", *packs["complete"])
+        previews = {
+            name: partial(project.timed, "preview", *words) for name, words in packs.items()
+        }
+        previews["complete"]()
         for turn in range(1, rounds + 1):
-            # What the machine does by itself while time goes by is on nobody's side.
-            for name in packs if turn % 2 else reversed(packs):
-                seconds[name].append(project.timed("preview", *packs[name]))
+            for name, took in one_round(turn, previews).items():
+                seconds[name].append(took)
             told = " / ".join(f"{times[-1]:.2f} s" for times in seconds.values())
             say(f"{resources} resources, engine {engine}: round {turn} of {rounds}: {told}")
     return Added(resources, engine, **{name: tuple(times) for name, times in seconds.items()})

@@ -1,6 +1,6 @@
 """Two ways of doing a thing, measured in turn, so that a slow moment of the machine hits both."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
@@ -57,8 +57,15 @@ def compare(
     """Measure both in turn, once for warming up and then ``rounds`` times."""
     pairs: list[tuple[float, float]] = []
     for turn in range(rounds + 1):
-        pair = (ours(), theirs())
+        found = one_round(turn, {"ours": ours, "theirs": theirs})
+        pair = (found["ours"], found["theirs"])
         say(f"{title}: round {turn}: {pair[0]:,.2f} {unit} / {pair[1]:,.2f} {unit}")
         if turn:
             pairs.append(pair)
     return Comparison(title, tuple(a for a, _ in pairs), tuple(b for _, b in pairs), aim, unit)
+
+
+def one_round(turn: int, ways: Mapping[str, Callable[[], float]]) -> dict[str, float]:
+    """Measure each way once; every other turn the other way round, so that neither what the
+    machine does while time goes by nor what one way leaves to the next is on one side only."""
+    return {name: ways[name]() for name in (ways if turn % 2 else reversed([*ways]))}

@@ -24,8 +24,8 @@ def test_without_an_aim_nothing_is_missed():
     assert Comparison("x", (1.0,), (100.0,), None).holds
 
 
-@pytest.mark.parametrize("rounds", [1, 3])
-def test_both_are_measured_in_turn_and_the_first_pair_is_not_counted(rounds):
+@pytest.mark.parametrize(("rounds", "turns"), [(1, "ba ab"), (3, "ba ab ba ab")])
+def test_both_are_measured_to_and_fro_and_the_first_pair_is_not_counted(rounds, turns):
     order = []
 
     def measured(name, value):
@@ -38,7 +38,7 @@ def test_both_are_measured_in_turn_and_the_first_pair_is_not_counted(rounds):
     found = compare(
         "x", measured("a", 1.0), measured("b", 2.0), rounds=rounds, aim=None, unit="r/s"
     )
-    assert order == ["a", "b"] * (rounds + 1)
+    assert order == list(turns.replace(" ", ""))
     assert len(found.ours) == len(found.theirs) == rounds
-    assert found.ours[0] == 3.0
+    assert (found.ours[0], found.theirs[0]) == (3.0, 8.0)
     assert found.unit == "r/s"
