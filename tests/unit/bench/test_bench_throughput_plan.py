@@ -14,7 +14,7 @@ PORTS = [9001, 9002, 9003]
 
 
 def test_both_balancers_are_compared_with_both_kinds_of_servers():
-    assert len({case.title for case in CASES}) == len(CASES) == 12
+    assert len({case.title for case in CASES}) == len(CASES) == 16
     aimed = {(c.program, c.version, c.backend): str(c.aim) for c in CASES if c.aim}
     assert aimed == {("nginx", "1.22", "trivial"): "≥ 3.0", ("nginx", "1.22", "uvicorn"): "≥ 1.9"}
 
@@ -36,6 +36,15 @@ def test_the_guides_files_lack_what_ours_have():
     assert "keepalive 64" in throughput.rendered(hashed, 8080, 8081, PORTS)
     assert "keepalive " not in hashed.guide(8082, PORTS)
     assert "hash $session_id consistent;" in hashed.guide(8082, PORTS)
+
+
+@pytest.mark.parametrize("logged", [True, False])
+def test_haproxy_is_compared_with_its_log_and_without_as_the_guides_file_is(logged):
+    chosen = [c for c in CASES if c.program == "HAProxy" and ("no log" not in c.title) == logged]
+    assert len(chosen) == 4
+    for case in chosen:
+        assert ("log-format" in throughput.rendered(case, 8080, 8081, PORTS)) == logged
+        assert "log" not in case.guide(8082, PORTS)
 
 
 def test_the_chart_has_two_bars_a_case_and_is_well_formed(tmp_path):
