@@ -4,27 +4,28 @@ The stack's own settings say how far a rollout is, so one that was interrupted g
 and every step is a deployment: what runs is what the settings say.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from kato_balancing.fields import CanaryMode
-from kato_balancing.operations.stack import Setting, Tell
+from kato_balancing.operations.stack import Setting, StackError, Tell
 
 LEAD_SECONDS: Final = 180
 """With NEW_SESSIONS a step begins this long after it was written: by then every balancer has it."""
 
 _POLL_SECONDS: Final = 5.0
-
+_TELL_SECONDS: Final = 30.0
 
 SILENT_SECONDS: Final = 60
 """A canary that nobody can watch for this long is taken back: four scrapes."""
 
 
 class RolloutError(RuntimeError):
-    """A rollout can't begin; says what to do."""
+    """A rollout can't begin, and nothing was changed; says what to do."""
 
 
 class FiguresError(RuntimeError):
@@ -80,6 +81,15 @@ class Limits:
     requests: int = 50
     """Requests to the canary without which nothing is decided."""
 
+    def __post_init__(self) -> None:
+        for name, number, least in (
+            ("points of errors", self.error_points, 0),
+            ("times of the latency", self.latency_ratio, 1),
+            ("requests that a verdict needs", self.requests, 1),
+        ):
+            if not (math.isfinite(number) and number >= least):
+                raise RolloutError(f"the {name} must be {least} or more (got {number:g})")
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -92,16 +102,23 @@ class Plan:
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
+        if not all(0 < share <= 100 for share in self.shares):
+            raise RolloutError(f"shares are above 0 and at most 100 (got {self.shares})")
         if not self.shares or list(self.shares) != sorted(set(self.shares)):
             raise RolloutError(f"the shares must rise (got {self.shares}); for example 5,25,50,100")
-        if not (self.shares[0] > 0 and self.shares[-1] <= 100):
-            raise RolloutError(f"shares are above 0 and at most 100 (got {self.shares})")
-        if self.hold <= 0:
-            raise RolloutError(f"a share must be held for some time (got {self.hold:g} s)")
+        if not 0 < self.hold < math.inf:
+            raise RolloutError(f"a share must be held for some seconds (got {self.hold:g})")
 
     def from_share(self, now: float) -> tuple[float, ...]:
-        """The shares that are still to come; the one that is deployed is watched again."""
-        return tuple(share for share in self.shares if share >= now)
+        """The shares that are still to come; the one that is deployed is watched again. Raises
+        RolloutError when there are none."""
+        coming = tuple(share for share in self.shares if share >= now)
+        if not coming:
+            raise RolloutError(
+                f"the canary has {now:g} % already, more than the last step; give larger steps, "
+                "or take it back first with --back"
+            )
+        return coming
 
 
 class Verdict(StrEnum):
@@ -164,65 +181,48 @@ class Rollout:
     tell: Tell
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+    steps: list[Step] = field(default_factory=list, init=False)
+    """What was seen so far; kept when a deployment fails."""
 
-    def run(self) -> list[Step]:
+    def run(self, image: str | None = None) -> None:
         """Every step until the last share, or until one is worse or can't be watched, which takes
-        the canary back, or undecided, which leaves it. Raises RolloutError before anything was
-        changed, StackError when a deployment fails: the last share stays then."""
-        canary = canary_of(self.stack)
-        began = self.clock()
-        now = float(canary.get("share", 0))
-        coming = self.plan.from_share(now)
-        if not coming:
-            raise RolloutError(
-                f"the canary has {now:g} % already, more than the last step; give larger steps, "
-                "or take it back first with --back"
-            )
+        the canary back, or undecided, which leaves it. ``image`` replaces the canary's in the
+        settings.
+
+        Raises RolloutError before anything was changed, StackError when a deployment fails.
+        """
+        canary = canary_of(self.stack, image)
+        coming = self.plan.from_share(share_of(canary))
         self._require_figures()
-        steps: list[Step] = []
+        if image is not None:
+            self.stack.configure({"canary.image": image})
+        began = self.clock()
         for share in coming:
             self._deploy(share)
-            steps.append(self._watch(share, began))
-            last = steps[-1]
+            last = self._watch(share, began)
+            self.steps.append(last)
             self.tell(f"{share:g} %: {last.verdict}: {last.why}")
             if last.verdict in (Verdict.WORSE, Verdict.UNWATCHED):
-                self.back()
+                take_back(self.stack, self.tell)
             if last.verdict is not Verdict.GOOD:
                 break
-        return steps
 
-    def back(self) -> None:
-        """Give every session back to the stable version."""
-        self.tell("taking the canary back: 0 %")
-        self.stack.configure(
-            {
-                "canary.mode": None,
-                "canary.since": None,
-                "canary.earlier": None,
-                "canary.share": 0,
-            }
-        )
-        self.stack.up(tell=self.tell)
-
-    def promote(self) -> None:
-        """Make the canary's image the stable version's and remove the canary; it serves until the
-        stable replicas run the image."""
-        image = canary_of(self.stack)["image"]
-        self.tell(f"the stable version gets {image}")
-        self.stack.configure({"katoImage": image})
-        self.stack.up(tell=self.tell)
-        self.back()
-        self.tell("the canary's replicas go")
-        self.stack.configure({"canary": None})
-        self.stack.up(tell=self.tell)
+    @property
+    def good(self) -> bool:
+        """True when every step was."""
+        return all(step.verdict is Verdict.GOOD for step in self.steps)
 
     def _deploy(self, share: float) -> None:
         canary = canary_of(self.stack)
         begins = self.clock()
-        if float(canary.get("share", 0)) != share or "share" not in canary:
+        if share_of(canary) != share:
             self.tell(f"{share:g} %: deploying")
             begins = self._write(share, canary)
-        self.stack.up(tell=self.tell)
+        _up(
+            self.stack, self.tell,
+            f"The settings say {share:g} %; run the same again to go on, or take the canary back "
+            "with --back.",
+        )  # fmt: skip
         late = begins - self.clock()
         if late > 0:
             self.tell(f"{share:g} %: counts for sessions that are born in {late:.0f} s and later")
@@ -250,7 +250,7 @@ class Rollout:
             raise RolloutError(f"{error}; nothing was changed") from error
 
     def _watch(self, share: float, began: float) -> Step:
-        started = heard = self.clock()
+        started = heard = told = self.clock()
         stable = canary = PoolFigures(0, 0, None)
         while True:
             self.sleep(min(_POLL_SECONDS, self.plan.hold))
@@ -266,16 +266,77 @@ class Rollout:
                 over, heard = verdict is Verdict.WORSE, now
             if over or seconds >= self.plan.hold:
                 return Step(share, started - began, seconds, stable, canary, verdict, why)
+            if now - told >= _TELL_SECONDS:
+                told = now
+                self.tell(f"{share:g} %: {seconds:.0f} of {self.plan.hold:g} s: {why}")
 
 
-def canary_of(stack: Deployed) -> Mapping[str, Any]:
-    """The stack's canary. Raises RolloutError when it has none."""
+def canary_of(stack: Deployed, image: str | None = None) -> Mapping[str, Any]:
+    """The stack's canary, with ``image`` unless that is None.
+
+    Raises RolloutError when there is none, or when sessions are with another image: ``image``
+    would have all of them at once.
+    """
     found = stack.setting("canary")
-    if not isinstance(found, Mapping) or "image" not in found:
+    canary = {**found} if isinstance(found, Mapping) else {}
+    if "image" not in canary and image is None:
         raise RolloutError(
             "the stack has no canary: pulumi config set --path canary.image IMAGE, or give --image"
         )
-    return found
+    if image is None:
+        return canary
+    if share_of(canary) and canary.get("image") != image:
+        raise RolloutError(
+            f"{share_of(canary):g} % of the sessions are with {canary.get('image')}; take them "
+            f"back first with --back, so that {image} begins with few"
+        )
+    return {**canary, "image": image}
+
+
+def share_of(canary: Mapping[str, Any]) -> float:
+    """Percent of the sessions that a canary has."""
+    return float(canary.get("share", 0))
+
+
+def take_back(stack: Deployed, tell: Tell) -> None:
+    """Give every session back to the stable version. Raises StackError when that can't be
+    deployed."""
+    tell("taking the canary back: 0 %")
+    stack.configure(
+        {"canary.mode": None, "canary.since": None, "canary.earlier": None, "canary.share": 0}
+    )
+    _up(
+        stack, tell,
+        "The settings say 0 %, but the canary may still have its share; correct the cause and run "
+        "'kato-lb rollout --back'.",
+    )  # fmt: skip
+
+
+def promote(stack: Deployed, tell: Tell) -> None:
+    """Make the canary's image the stable version's and remove the canary; it serves until the
+    stable replicas run the image. Raises StackError when a deployment fails."""
+    image = canary_of(stack)["image"]
+    tell(f"the stable version gets {image}")
+    stack.configure({"katoImage": image})
+    _up(
+        stack, tell,
+        f"The settings have {image} as katoImage, and the canary serves on; correct the cause and "
+        "run the same again.",
+    )  # fmt: skip
+    take_back(stack, tell)
+    tell("the canary's replicas go")
+    stack.configure({"canary": None})
+    _up(
+        stack, tell,
+        "The settings have no canary any more, and no session is with it; 'pulumi up' removes it.",
+    )  # fmt: skip
+
+
+def _up(stack: Deployed, tell: Tell, what_now: str) -> None:
+    try:
+        stack.up(tell=tell)
+    except StackError as error:
+        raise StackError(f"{error}\n{what_now}") from error
 
 
 def _number(share: float) -> str | int:
@@ -283,8 +344,8 @@ def _number(share: float) -> str | int:
 
 
 def described(plan: Plan, canary: Mapping[str, Any]) -> Sequence[str]:
-    """The plan in words, for a dry run."""
-    share, limits = float(canary.get("share", 0)), plan.limits
+    """The plan in words, for a dry run. Raises RolloutError when no share is to come."""
+    share, limits = share_of(canary), plan.limits
     return [
         f"canary {canary['image']}, now at {share:g} %, {canary.get('mode', 'ALL_SESSIONS')}",
         *(f"{one:g} % for {plan.hold:g} s" for one in plan.from_share(share)),

@@ -3,136 +3,169 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from kato_balancing.operations import stack_arguments
 from kato_balancing.operations.rollout import (
     Limits,
     Plan,
     Rollout,
     RolloutError,
     Step,
-    Verdict,
     canary_of,
     described,
+    promote,
+    take_back,
 )
 from kato_balancing.operations.rollout_document import document
 from kato_balancing.operations.rollout_figures import PrometheusFigures
 from kato_balancing.operations.stack import Stack, StackError
+from kato_balancing.problems import from_validation
+from kato_balancing.urls import PageUrl
 
-HOLDS, DOES_NOT_HOLD, WRONG_USE = 0, 1, 2
+GOOD: Final = 0
+NOT_GOOD: Final = 1
+NOT_BEGUN: Final = 2
 
 _DEFAULTS: Final = Plan()
 
+_EPILOG: Final = """\
+exit codes:
+  0  every step was good; with --back, every session is with the stable version again
+  1  the canary is worse and was taken back, too few requests came for a verdict, or the stack
+     can't be asked or deployed; the message says what serves and how to go on
+  2  wrong arguments, or the rollout can't begin; nothing was changed
+
+Each step is a deployment of the stack's setting canary.share; then Prometheus is asked what both
+pools answered. A canary that nobody can watch for a minute is taken back, too. Run again after
+an interruption: it goes on where the stack is.
+"""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the subcommand's arguments and help to ``parser``."""
+    """Add the arguments of ``kato-lb rollout`` to ``parser``."""
     parser.description = (
-        "Raise the share of the stack's canary step by step. Each step is a deployment; both "
-        "pools' errors and latency decide. A worse canary is taken back. Run again after an "
-        "interruption: it goes on where the stack is."
+        "Raise the share of the stack's canary step by step, and take it back when it is worse."
     )
-    parser.add_argument("--cwd", type=Path, default=Path(), help="the project's folder (default .)")
-    parser.add_argument("--stack", help="name of the stack (default: the selected one)")
-    parser.add_argument("--image", help="the canary's image (default: the setting canary.image)")
-    parser.add_argument(
-        "--steps", default=",".join(f"{share:g}" for share in _DEFAULTS.shares),
-        help="percent of the sessions, rising (default %(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--hold", type=float, default=_DEFAULTS.hold,
-        help="seconds that a share is watched (default %(default)g)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--max-errors", type=float, default=_DEFAULTS.limits.error_points,
-        help="percentage points of errors above the stable version's (default %(default)g)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--max-latency", type=float, default=_DEFAULTS.limits.latency_ratio,
-        help="times the stable version's p95 (default %(default)g)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--min-requests", type=int, default=_DEFAULTS.limits.requests,
-        help="requests to the canary that a verdict needs (default %(default)d)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--prometheus", metavar="URL", help="default: the stack's output prometheusUrl"
-    )
-    parser.add_argument(
+    parser.epilog = _EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
         "--promote", action="store_true",
         help="after the last step: make the image the stable version's and remove the canary",
     )  # fmt: skip
-    parser.add_argument("--back", action="store_true", help="only take the canary back to 0 %%")
-    parser.add_argument("--dry-run", action="store_true", help="only show the plan")
+    what.add_argument("--back", action="store_true", help="only take the canary back to 0 %%")
+    what.add_argument("--dry-run", action="store_true", help="only show the plan")
+    parser.add_argument("--image", help="the canary's (default: the setting canary.image)")
     parser.add_argument(
-        "--json", action="store_true", help="print the run as JSON, for kato-lb report"
+        "--steps", metavar="PERCENTS", type=_shares, default=_DEFAULTS.shares,
+        help="of the sessions, rising "
+        f"(default: {','.join(f'{share:g}' for share in _DEFAULTS.shares)})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--hold", metavar="SECONDS", type=stack_arguments.positive_seconds, default=_DEFAULTS.hold,
+        help="that a share is watched (default: %(default)g)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-errors", metavar="POINTS", type=float, default=_DEFAULTS.limits.error_points,
+        help="percentage points of errors above the stable version's (default: %(default)g)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-latency", metavar="TIMES", type=float, default=_DEFAULTS.limits.latency_ratio,
+        help="the stable version's p95 (default: %(default)g)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--min-requests", metavar="N", type=int, default=_DEFAULTS.limits.requests,
+        help="requests to the canary that a verdict needs (default: %(default)d)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--prometheus", metavar="URL", type=_url, help="default: the stack's output prometheusUrl"
     )
+    stack_arguments.add_stack(parser)
 
 
 def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    """Do it; 0 when the last step was good, 1 when it was not, 2 on wrong use."""
-    console = Console(stderr=True, highlight=False)
+    """Roll out, print and return the exit code."""
+    if arguments.back and arguments.image:
+        parser.error("--image is for a rollout, not for --back")
+    limits = (arguments.max_errors, arguments.max_latency, arguments.min_requests)
     try:
-        plan = _plan(arguments)
-    except (RolloutError, ValueError) as error:
-        parser.error(str(error))
-    try:
-        stack = Stack.select(arguments.cwd, arguments.stack)
-        if arguments.image and not arguments.dry_run:
-            stack.configure({"canary.image": arguments.image})
-        canary = dict(canary_of(stack)) if not arguments.image else {"image": arguments.image}
+        plan = Plan(arguments.steps, arguments.hold, Limits(*limits))
+        stack = stack_arguments.stack_of(arguments)
         if arguments.dry_run:
-            canary = {**(stack.setting("canary") or {}), **canary}
+            canary = canary_of(stack, arguments.image)
             sys.stdout.write("\n".join(described(plan, canary)) + "\n")
-            return HOLDS
-        rollout = Rollout(stack, _figures(arguments, stack), plan, console.print)
+            return GOOD
         if arguments.back:
-            rollout.back()
-            return HOLDS
-        began = datetime.now(UTC)
-        steps = rollout.run()
-        good = all(step.verdict is Verdict.GOOD for step in steps)
-        if good and arguments.promote:
-            rollout.promote()
+            canary_of(stack)
+            take_back(stack, _tell)
+            return GOOD
+        return _roll_out(stack, plan, arguments)
     except RolloutError as error:
-        console.print(f"kato-lb rollout: {error}")
-        return WRONG_USE
+        _tell(f"kato-lb rollout: {error}")
+        return NOT_BEGUN
     except StackError as error:
-        console.print(f"kato-lb rollout: {error}\nThe last share stays; run it again to go on.")
-        return DOES_NOT_HOLD
-    if arguments.json:
-        run = document(str(stack.outputs().get("url", "")), began, steps)
-        sys.stdout.write(json.dumps(run.to_dict()) + "\n")
-    else:
-        _show(steps, Console(highlight=False))
-    return HOLDS if good else DOES_NOT_HOLD
+        _tell(f"kato-lb rollout: {error}")
+        return NOT_GOOD
 
 
-def _plan(arguments: argparse.Namespace) -> Plan:
-    try:
-        shares = tuple(float(word) for word in arguments.steps.split(","))
-    except ValueError:
-        raise RolloutError(
-            f"--steps takes percents with commas, such as 5,25,50,100 (got {arguments.steps!r})"
-        ) from None
-    limits = Limits(arguments.max_errors, arguments.max_latency, arguments.min_requests)
-    return Plan(shares, arguments.hold, limits)
-
-
-def _figures(arguments: argparse.Namespace, stack: Stack) -> PrometheusFigures:
-    url = arguments.prometheus or stack.outputs().get("prometheusUrl")
-    if not url:
+def _roll_out(stack: Stack, plan: Plan, arguments: argparse.Namespace) -> int:
+    """Raises RolloutError before anything was changed, StackError when nothing was seen yet."""
+    outputs = stack.outputs()
+    prometheus = arguments.prometheus or outputs.get("prometheusUrl")
+    if not prometheus:
         raise RolloutError(
             "a rollout needs figures: set monitoring.enabled and deploy, or give --prometheus URL"
         )
-    return PrometheusFigures(str(url))
+    rollout = Rollout(stack, PrometheusFigures(str(prometheus)), plan, _tell)
+    began = datetime.now(UTC)
+    failed: str | None = None
+    try:
+        rollout.run(arguments.image)
+        if rollout.good and arguments.promote:
+            promote(stack, _tell)
+    except StackError as error:
+        if not rollout.steps:
+            raise
+        failed = str(error)
+        _tell(f"kato-lb rollout: {failed}")
+    if arguments.json:
+        found = document(str(outputs.get("url", "")), began, rollout.steps, failed)
+        sys.stdout.write(json.dumps(found.to_dict()) + "\n")
+    else:
+        _show(rollout.steps, Console(file=sys.stdout))
+    return GOOD if rollout.good and failed is None else NOT_GOOD
 
 
-def _show(steps: list[Step], console: Console) -> None:
+def _tell(text: str) -> None:
+    """A line on stderr, as it is: the engine's lines have brackets."""
+    Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(word) for word in text.split(","))
+    except ValueError:
+        rule = f"takes percents with commas, such as 5,25,50,100 (got {text!r})"
+        raise argparse.ArgumentTypeError(rule) from None
+
+
+def _url(text: str) -> str:
+    try:
+        return TypeAdapter(PageUrl).validate_python(text)
+    except ValidationError as error:
+        [problem] = from_validation(error)
+        raise argparse.ArgumentTypeError(f"{problem} (got {text!r})") from None
+
+
+def _show(steps: Sequence[Step], console: Console) -> None:
     table = Table(title="Rollout")
     for column in (
         "share", "seconds", "requests", "errors", "p95 ms", "stable errors", "stable p95 ms", "",
@@ -147,7 +180,7 @@ def _show(steps: list[Step], console: Console) -> None:
             _milliseconds(step.canary.p95),
             f"{step.stable.error_percent:.1f} %",
             _milliseconds(step.stable.p95),
-            f"{step.verdict}: {step.why}",
+            Text(f"{step.verdict}: {step.why}"),
         )
     console.print(table)
 

@@ -30,15 +30,18 @@ _WHAT_NOW: Final = {
 }
 
 
-def document(url: str, began: datetime, steps: Sequence[rollout.Step]) -> Run:
-    """The run of a rollout that began then and took these steps, at least one."""
+def document(
+    url: str, began: datetime, steps: Sequence[rollout.Step], failed: str | None = None
+) -> Run:
+    """The run of a rollout that began then and took these steps, at least one; ``failed`` says
+    why a deployment after them did."""
     last = steps[-1]
     check = Check(
         name="rollout",
-        verdict=_VERDICTS[last.verdict],
+        verdict=_VERDICTS[last.verdict] if failed is None else Verdict.BROKEN,
         summary=f"{last.share:g} %: {last.why}",
         figures={"reached": last.share, "steps": len(steps)},
-        messages=(_WHAT_NOW[last.verdict],),
+        messages=(_WHAT_NOW[last.verdict] if failed is None else failed,),
         traffic=None,
     )
     return Run(Kind.ROLLOUT, url, began, (check,), tuple(_step(step) for step in steps))

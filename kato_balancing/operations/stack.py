@@ -89,8 +89,10 @@ class Stack:
 
         A name may be the path of a part, such as ``canary.share``. Raises StackError.
         """
-        for path in settings:
-            self._ask("config", "rm", "--path", path)
+        for path, value in settings.items():
+            # A leaf is written over in one step: what is stopped here loses nothing.
+            if value is None or not isinstance(value, Leaf):
+                self._ask("config", "rm", "--path", path)
         leaves = [
             word
             for path, value in settings.items()

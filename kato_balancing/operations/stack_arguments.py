@@ -27,10 +27,22 @@ def add_limit(parser: argparse.ArgumentParser, default: float) -> None:
     parser.add_argument(
         "--limit",
         metavar="SECONDS",
-        type=_positive,
+        type=positive_seconds,
         default=default,
         help="that a replica may have something in flight (default: %(default)g)",
     )
+
+
+def positive_seconds(text: str) -> float:
+    """A time that a user gave; raises ArgumentTypeError with the rule."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        rule = f"{text!r} is not a positive number of seconds; use one such as 60"
+        raise argparse.ArgumentTypeError(rule)
+    return seconds
 
 
 def stack_of(arguments: argparse.Namespace) -> Stack:
@@ -47,14 +59,3 @@ def progress() -> Iterator[Tell]:
         return
     with console.status("starting") as status:
         yield lambda text: status.update(escape(text))
-
-
-def _positive(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        rule = f"{text!r} is not a positive number of seconds; use one such as 60"
-        raise argparse.ArgumentTypeError(rule)
-    return seconds

@@ -1,5 +1,6 @@
 """The rollout's decisions, on a stack and figures that are made up."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,10 @@ from kato_balancing.operations.rollout import (
     Rollout,
     RolloutError,
     Verdict,
+    described,
     judge,
+    promote,
+    take_back,
 )
 from kato_balancing.operations.rollout_figures import PrometheusFigures
 from kato_balancing.operations.stack import StackError
@@ -60,7 +64,7 @@ class _Stack:
                 self.others[path] = value
 
     def up(self, *, tell: Any) -> None:
-        if self.canary and self.canary.get("share") == self.broken_at and self.broken_at:
+        if self.broken_at is not None and self.canary and self.canary["share"] == self.broken_at:
             raise StackError("it broke")
         self.deployed.append(None if self.canary is None else {**self.canary})
         tell("deployed")
@@ -102,11 +106,12 @@ def test_a_good_canary_gets_every_share() -> None:
     stack = _Stack()
     rollout, _ = _rollout(stack, GOOD)
 
-    steps = rollout.run()
+    rollout.run()
 
-    assert [step.share for step in steps] == [5, 50, 100]
-    assert {step.verdict for step in steps} == {Verdict.GOOD}
-    assert [step.seconds for step in steps] == [20, 20, 20]
+    assert rollout.good
+    assert [step.share for step in rollout.steps] == [5, 50, 100]
+    assert {step.verdict for step in rollout.steps} == {Verdict.GOOD}
+    assert [step.seconds for step in rollout.steps] == [20, 20, 20]
     assert stack.shares == [5, 50, 100]
 
 
@@ -114,13 +119,14 @@ def test_a_worse_one_is_taken_back_at_once() -> None:
     stack = _Stack()
     rollout, told = _rollout(stack, GOOD, GOOD, GOOD, GOOD, GOOD, BAD)
 
-    steps = rollout.run()
+    rollout.run()
 
-    assert [(step.share, step.verdict, step.seconds) for step in steps] == [
+    assert not rollout.good
+    assert [(step.share, step.verdict, step.seconds) for step in rollout.steps] == [
         (5, Verdict.GOOD, 20),
         (50, Verdict.WORSE, 10),
     ]
-    assert "5.0 % errors" in steps[-1].why
+    assert "5.0 % errors" in rollout.steps[-1].why
     assert stack.shares == [5, 50, 0]
     assert any("taking the canary back" in line for line in told)
 
@@ -129,7 +135,8 @@ def test_without_requests_nothing_is_decided_and_nothing_changed() -> None:
     stack = _Stack()
     rollout, _ = _rollout(stack, QUIET)
 
-    [step] = rollout.run()
+    rollout.run()
+    [step] = rollout.steps
 
     assert step.verdict is Verdict.UNDECIDED
     assert "3 requests to the canary, 50 are needed" in step.why
@@ -141,15 +148,17 @@ def test_without_figures_nothing_is_begun() -> None:
     rollout, _ = _rollout(stack, SILENT)
 
     with pytest.raises(RolloutError, match="no answer; nothing was changed"):
-        rollout.run()
+        rollout.run("kato:6.5.0")
     assert stack.shares == []
+    assert stack.canary == {"image": "kato:6.4.0"}
 
 
 def test_a_canary_that_nobody_can_watch_is_taken_back() -> None:
     stack = _Stack()
     rollout, _ = _rollout(stack, GOOD, SILENT, plan=Plan((5, 50), hold=300))
 
-    [step] = rollout.run()
+    rollout.run()
+    [step] = rollout.steps
 
     assert (step.verdict, step.why) == (Verdict.UNWATCHED, "no answer")
     assert step.seconds == 5 + SILENT_SECONDS
@@ -157,11 +166,22 @@ def test_a_canary_that_nobody_can_watch_is_taken_back() -> None:
     assert stack.shares == [5, 0]
 
 
+def test_a_long_step_tells_how_it_goes() -> None:
+    rollout, told = _rollout(_Stack(), GOOD, QUIET, GOOD, plan=Plan((5,), hold=70))
+
+    rollout.run()
+
+    progress = [line for line in told if "of 70 s" in line]
+    assert progress == [f"5 %: {at} of 70 s: {rollout.steps[0].why}" for at in (30, 60)]
+
+
 def test_a_moment_without_figures_is_waited_out() -> None:
     stack = _Stack()
     rollout, _ = _rollout(stack, GOOD, SILENT, GOOD, plan=Plan((5, 50), hold=20))
 
-    assert {step.verdict for step in rollout.run()} == {Verdict.GOOD}
+    rollout.run()
+
+    assert rollout.good
     assert stack.shares == [5, 50]
 
 
@@ -169,7 +189,9 @@ def test_a_step_that_ends_without_figures_is_no_good_one() -> None:
     stack = _Stack()
     rollout, _ = _rollout(stack, GOOD, GOOD, GOOD, SILENT, plan=Plan((5, 50), hold=20))
 
-    assert [step.verdict for step in rollout.run()] == [Verdict.UNWATCHED]
+    rollout.run()
+
+    assert [step.verdict for step in rollout.steps] == [Verdict.UNWATCHED]
     assert stack.shares == [5, 0]
 
 
@@ -178,20 +200,56 @@ def test_it_goes_on_where_the_stack_is(share: float, left: list[float]) -> None:
     stack = _Stack({"image": "kato:6.4.0", "share": share})
     rollout, _ = _rollout(stack, GOOD)
 
-    assert [step.share for step in rollout.run()] == left
+    rollout.run()
+
+    assert [step.share for step in rollout.steps] == left
     assert stack.shares == left
 
 
 def test_a_deployment_that_fails_ends_it_and_the_next_run_goes_on() -> None:
     stack = _Stack(broken_at=50)
     rollout, _ = _rollout(stack, GOOD)
-    with pytest.raises(StackError):
+    with pytest.raises(StackError, match=r"it broke\nThe settings say 50 %; run the same again"):
         rollout.run()
+    assert [step.share for step in rollout.steps] == [5]
     stack.broken_at = None
 
     rollout, _ = _rollout(stack, GOOD)
+    rollout.run()
 
-    assert [step.share for step in rollout.run()] == [50, 100]
+    assert [step.share for step in rollout.steps] == [50, 100]
+
+
+def test_a_worse_one_that_can_not_be_taken_back_is_no_secret() -> None:
+    stack = _Stack(broken_at=0)
+    rollout, _ = _rollout(stack, BAD)
+
+    with pytest.raises(StackError, match=r"canary may still have its share.*rollout --back"):
+        rollout.run()
+    assert [step.verdict for step in rollout.steps] == [Verdict.WORSE]
+    assert stack.shares == [5]
+
+
+def test_a_new_image_begins_with_the_first_share() -> None:
+    stack = _Stack({})
+    rollout, _ = _rollout(stack, GOOD)
+
+    rollout.run("kato:6.5.0")
+
+    assert stack.shares == [5, 50, 100]
+    assert {one["image"] for one in stack.deployed if one} == {"kato:6.5.0"}
+
+
+def test_a_new_image_does_not_get_another_ones_sessions_at_once() -> None:
+    stack = _Stack({"image": "kato:6.4.0", "share": 50})
+    rollout, _ = _rollout(stack, GOOD)
+
+    with pytest.raises(RolloutError, match=r"50 % of the sessions are with kato:6\.4\.0.*--back"):
+        rollout.run("kato:6.5.0")
+    assert stack.canary == {"image": "kato:6.4.0", "share": 50}
+
+    rollout.run("kato:6.4.0")
+    assert stack.shares == [50, 100]
 
 
 def test_new_sessions_get_steps_that_begin_later() -> None:
@@ -213,18 +271,16 @@ def test_going_back_takes_the_steps_away() -> None:
     stack = _Stack(
         {"image": "i", "mode": "NEW_SESSIONS", "since": 2, "earlier": steps, "share": 25}
     )
-    rollout, _ = _rollout(stack, GOOD)
 
-    rollout.back()
+    take_back(stack, [].append)
 
     assert stack.canary == {"image": "i", "share": 0}
 
 
 def test_promoting_removes_the_canary_when_the_stable_version_runs_its_image() -> None:
     stack = _Stack({"image": "kato:6.4.0", "share": 100})
-    rollout, _ = _rollout(stack, GOOD)
 
-    rollout.promote()
+    promote(stack, [].append)
 
     assert stack.others == {"katoImage": "kato:6.4.0"}
     assert stack.shares == [100, 0, None]
@@ -235,6 +291,8 @@ def test_a_share_beyond_the_plan_is_refused() -> None:
 
     with pytest.raises(RolloutError, match="60 % already"):
         rollout.run()
+    with pytest.raises(RolloutError, match="60 % already"):
+        described(Plan((5, 50)), {"image": "i", "share": 60})
 
 
 def test_a_stack_without_a_canary_is_refused() -> None:
@@ -245,11 +303,27 @@ def test_a_stack_without_a_canary_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shares", "hold"), [((), 1), ((5, 5), 1), ((25, 5), 1), ((0, 5), 1), ((5, 101), 1), ((5,), 0)]
-)
+    ("shares", "hold"),
+    [
+        ((), 1), ((5, 5), 1), ((25, 5), 1), ((0, 5), 1), ((5, 101), 1), ((5, math.nan, 50), 1),
+        ((5,), 0), ((5,), math.nan), ((5,), math.inf),
+    ],
+)  # fmt: skip
 def test_a_plan_without_sense_is_refused(shares: tuple[float, ...], hold: float) -> None:
     with pytest.raises(RolloutError, match="share"):
         Plan(shares, hold)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"error_points": -1}, {"error_points": math.nan}, {"latency_ratio": 0.5},
+        {"latency_ratio": math.inf}, {"requests": 0},
+    ],
+)  # fmt: skip
+def test_limits_that_no_canary_could_break_are_refused(limits: dict[str, Any]) -> None:
+    with pytest.raises(RolloutError, match="or more"):
+        Limits(**limits)
 
 
 @pytest.mark.parametrize(

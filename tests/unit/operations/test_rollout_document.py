@@ -32,3 +32,12 @@ def test_the_last_steps_verdict_is_the_runs(verdict: Verdict, holds: bool | None
     text = page(run)
     assert "5.0 % errors &lt;b&gt;" in text
     assert "<b>" not in text
+
+
+def test_a_deployment_that_failed_is_no_good_end() -> None:
+    steps = [Step(100, 8.0, 30.0, BUSY, BUSY, Verdict.GOOD, "fine")]
+
+    run = document("http://127.0.0.1:8080", BEGAN, steps, "'pulumi up' ended with 255")
+
+    assert run.holds is False
+    assert run.checks[0].messages == ("'pulumi up' ended with 255",)

@@ -1,54 +1,13 @@
 """A stack driven through the command line: what is asked, what is told, what goes wrong."""
 
 import json
-import stat
-import sys
 from pathlib import Path
 
 import pytest
+from fake_pulumi import FakePulumi
 
 from kato_balancing.cli import main
 from kato_balancing.operations.stack import Stack, StackError
-
-PULUMI = """#!{python}
-import json, pathlib, sys, time
-here = pathlib.Path(__file__).parent
-words = sys.argv[1:]
-with (here / "calls").open("a") as calls:
-    calls.write(json.dumps(words) + "\\n")
-answers = json.loads((here / "answers.json").read_text())
-for start, answer in answers.items():
-    if " ".join(words).startswith(start):
-        print(answer["out"], flush=True)
-        time.sleep(answer.get("seconds", 0))
-        sys.exit(answer.get("code", 0))
-sys.exit(0)
-"""
-
-
-class FakePulumi:
-    """An executable ``pulumi`` that notes its arguments and says what it was told to."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        program = folder / "pulumi"
-        program.write_text(PULUMI.format(python=sys.executable))
-        program.chmod(program.stat().st_mode | stat.S_IXUSR)
-        self.says({"stack --show-name": {"out": "dev"}})
-
-    def says(self, answers: dict[str, dict[str, object]]) -> None:
-        (self._folder / "answers.json").write_text(json.dumps(answers))
-
-    def calls(self) -> list[str]:
-        lines = (self._folder / "calls").read_text().splitlines()
-        tail = " --non-interactive --color never"
-        return [" ".join(json.loads(line)).removesuffix(tail) for line in lines]
-
-
-@pytest.fixture
-def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePulumi:
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    return FakePulumi(tmp_path)
 
 
 @pytest.fixture
@@ -97,21 +56,25 @@ def test_settings_are_data_and_secrets_are_not_read(pulumi, stack):
         stack.setting("redis")
 
 
+REMOVED = "config rm --path a --stack dev"
+WRITTEN = "config set-all --path --plaintext {} --stack dev"
+
+
 @pytest.mark.parametrize(
-    ("value", "leaves"),
+    ("value", "calls"),
     [
-        (["kato-0", "kato-2"], "--plaintext a[0]=kato-0 --plaintext a[1]=kato-2"),
-        ({"share": 5, "on": True}, "--plaintext a.share=5 --plaintext a.on=true"),
-        ("nginx", "--plaintext a=nginx"),
-        (None, None),
-        ([], None),
+        (["kato-0", "kato-2"], [REMOVED, WRITTEN.format("a[0]=kato-0 --plaintext a[1]=kato-2")]),
+        ({"share": 5, "on": True}, [REMOVED, WRITTEN.format("a.share=5 --plaintext a.on=true")]),
+        # Stopped between two calls, the old value would be lost.
+        ("nginx", [WRITTEN.format("a=nginx")]),
+        (5, [WRITTEN.format("a=5")]),
+        (False, [WRITTEN.format("a=false")]),
+        (None, [REMOVED]),
+        ([], [REMOVED]),
     ],
 )
-def test_a_setting_is_replaced_as_a_whole(pulumi, stack, value, leaves):
+def test_a_setting_is_replaced_as_a_whole(pulumi, stack, value, calls):
     stack.configure({"a": value})
-    calls = ["config rm --path a --stack dev"]
-    if leaves is not None:
-        calls.append(f"config set-all --path {leaves} --stack dev")
     assert pulumi.calls() == calls
 
 
@@ -156,6 +119,12 @@ def test_the_state_is_read_without_what_is_to_be_deleted(pulumi, stack):
         ["replace", "--all", "--limit", "0"],
         ["drain"],
         ["drain", "kato-0", "--limit", "soon"],
+        ["rollout", "--steps", "few"],
+        ["rollout", "--hold", "nan"],
+        ["rollout", "--prometheus", "http://[half"],
+        ["rollout", "--back", "--promote"],
+        ["rollout", "--back", "--dry-run"],
+        ["rollout", "--back", "--image", "kato:6.5.0"],
     ],
 )
 def test_wrong_use_is_2_and_asks_nothing(words, capsys):
@@ -165,7 +134,7 @@ def test_wrong_use_is_2_and_asks_nothing(words, capsys):
     assert "error:" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["replace", "--all"], ["drain", "kato-0"]])
+@pytest.mark.parametrize("words", [["replace", "--all"], ["drain", "kato-0"], ["rollout"]])
 def test_a_stack_that_can_not_be_asked_is_1(words, tmp_path, capsys):
     assert main([*words, "--cwd", str(tmp_path / "none")]) == 1
     assert "give the project's with --cwd" in capsys.readouterr().err
