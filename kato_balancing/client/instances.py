@@ -63,10 +63,14 @@ def listed(instances: Instances) -> tuple[Instance, ...]:
 
 
 def _host_and_port(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"{url!r} is no URL such as http://kato-1:{kato.PORT} ({error})") from None
+    if parts.scheme not in ("http", "https") or not host or parts.path not in ("", "/"):
         raise ValueError(f"{url!r} is no URL such as http://kato-1:{kato.PORT}")
-    return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+    return host, port or (443 if parts.scheme == "https" else 80)
 
 
 def _name(host: str, port: int, shared: bool) -> str:

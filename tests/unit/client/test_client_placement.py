@@ -132,6 +132,8 @@ def _bad():
         ("http://kato-1:8000", "a list"),
         (["kato-1:8000"], "no URL"),
         (["http://kato-1/path"], "no URL"),
+        (["http://kato-1:port"], "port.*is no URL"),
+        (["http://[half"], "half.*is no URL"),
         (["http://kato-1", "http://kato-1"], "its own"),
         ({"a": "http://x", "b": "http://x"}, "its own URL"),
     ],
