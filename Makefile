@@ -69,13 +69,12 @@ test: ## everything, on real parts: Pulumi, Docker, Kubernetes, nginx, HAProxy
 	@$(WITH_TOOLS) $(PY) -m pytest --durations 40 -m 'not alone' tests/integration \
 		--verbose --numprocesses 2
 
-bench: ## speed against plain programs, side by side in one run
+BENCHES := dev.bench dev.bench.policies dev.bench.client dev.bench.monitoring
+
+bench: ## speed against plain programs, side by side in one run; fails when any aim is missed
 	@$(PYTHON) -m dev.toolchain test
 	@$(PY) -m dev.images build
-	@$(WITH_TOOLS) $(PY) -m dev.bench
-	@$(WITH_TOOLS) $(PY) -m dev.bench.policies
-	@$(PY) -m dev.bench.client
-	@$(PY) -m dev.bench.monitoring
+	@$(WITH_TOOLS) missed=0; for part in $(BENCHES); do $(PY) -m $$part || missed=1; done; exit $$missed
 
 docs: ## write the generated parts of README and docs again
 	@$(PY) -m dev.docs
