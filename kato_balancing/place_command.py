@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
@@ -35,6 +35,10 @@ Owners are those of the hash while every server is up; a learned table keeps
 the sessions that it knows where they are. The sample's ids have KATO's form
 and are the same at every call.
 """
+
+
+_Hosts: TypeAlias = dict[str, str]
+"""A server's name → its host."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--against-found", metavar="HOST", action="append", default=[], type=_host,
-        help="the same after a change, with the settings of --against or the same ones",
+        help="the same after a change, with the settings of --against or the same ones "
+        "(default: those of --found)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--canary-found", metavar="HOST", action="append", default=[], type=_host,
+        help="a host that canary.pool.discovery finds, for nginx, before and after a change; may "
+        "be repeated",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--chart", metavar="FILE.svg", help="write a bar chart as SVG")
@@ -108,32 +118,39 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Compute and print; ends through ``parser.error`` on files that can't be used."""
-    target = arguments.target
+    target, file = arguments.target, arguments.file
     try:
-        settings = _rendered(arguments.file, target)
-        before = _ring(arguments.file, settings, target, arguments.found)
-        after = None
+        found = _hosts(file, "--found", arguments.found)
+        later = _hosts(file, "--against-found", arguments.against_found)
+        canarys = _hosts(file, "--canary-found", arguments.canary_found)
+        settings = changed = _rendered(file, target)
+        changed_file = arguments.against or file
         if arguments.against:
-            changed = _rendered(arguments.against, target)
-            after = _ring(arguments.against, changed, target, arguments.against_found)
-        elif arguments.against_found:
-            after = _ring(arguments.file, settings, target, arguments.against_found)
+            changed = _rendered(changed_file, target)
+        if canarys and settings.canary is None and changed.canary is None:
+            rule = "is not set: --canary-found is for what canary.pool.discovery finds"
+            raise Refused(changed_file, [Problem("canary", rule)])
+        before = _ring(file, settings, target, found, canarys)
+        after = None
+        if arguments.against or later:
+            later = later or (found if changed.pool.discovery else {})
+            after = _ring(changed_file, changed, target, later, canarys)
     except Unreadable as error:
         parser.error(str(error))
     except Refused as error:
         sys.stderr.write(f"{error}\n")
         return REFUSED
-    found = _placement(arguments, before, after)
+    placement = _placement(arguments, before, after)
     if arguments.chart is not None:
         try:
-            Path(arguments.chart).write_text(_chart(found), encoding="utf-8")
+            Path(arguments.chart).write_text(_chart(placement), encoding="utf-8")
         except OSError as error:
             parser.error(f"--chart: can't be written ({error})")
     if arguments.json:
-        json.dump(found.to_dict(), sys.stdout, indent=2)
+        json.dump(placement.to_dict(), sys.stdout, indent=2)
         sys.stdout.write("\n")
     else:
-        _print(found, Console(file=sys.stdout))
+        _print(placement, Console(file=sys.stdout))
     return DONE
 
 
@@ -144,15 +161,24 @@ def _rendered(file: str, target: Target) -> Balancer:
     return balancer
 
 
-def _ring(file: str, balancer: Balancer, target: Target, found: Sequence[str]) -> Ring:
-    if found and balancer.pool.discovery is None:
-        rule = "lists its servers: --found is for what pool.discovery finds"
-        raise Refused(file, [Problem("pool", rule)])
-    hosts = {host.partition(".")[0]: host for host in found}
-    if len(hosts) < len(found):
-        raise Refused(file, [Problem("--found", "each host needs a first label of its own")])
+def _hosts(file: str, option: str, given: Sequence[str]) -> _Hosts:
+    hosts = {host.partition(".")[0]: host for host in given}
+    if len(hosts) < len(given):
+        raise Refused(file, [Problem(option, "each host needs a first label of its own")])
+    return hosts
+
+
+def _ring(file: str, balancer: Balancer, target: Target, found: _Hosts, canarys: _Hosts) -> Ring:
+    canary = balancer.canary.pool if balancer.canary else None
+    for path, pool, option, hosts in (
+        ("pool", balancer.pool, "--found", found),
+        ("canary.pool", canary, "--canary-found", canarys),
+    ):
+        if hosts and pool is not None and pool.discovery is None:
+            rule = f"lists its servers: {option} is for what {path}.discovery finds"
+            raise Refused(file, [Problem(path, rule)])
     try:
-        return ring_of(balancer, target.program, hosts)
+        return ring_of(balancer, target.program, found, canarys)
     except NotPredictable as error:
         raise Refused(file, [Problem(error.path, error.message)]) from None
 

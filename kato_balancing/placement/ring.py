@@ -37,12 +37,18 @@ class Ring(Protocol):
         draining)."""
 
 
-def ring_of(balancer: Balancer, program: Program, found: Mapping[str, str] | None = None) -> Ring:
+def ring_of(
+    balancer: Balancer,
+    program: Program,
+    found: Mapping[str, str] | None = None,
+    canary_found: Mapping[str, str] | None = None,
+) -> Ring:
     """The ring that the balancer's configuration makes in ``program``.
 
     ``found`` says which servers nginx finds by ``pool.discovery``: server → the host that its SRV
-    record names, such as ``kato-0`` → ``kato-0.kato-replicas.kato.svc.cluster.local``.
-    A pool that lists its servers needs none, and a canary's pool has to list them.
+    record names, such as ``kato-0`` → ``kato-0.kato-replicas.kato.svc.cluster.local``;
+    ``canary_found`` the same of ``canary.pool.discovery``. A pool that lists its servers needs
+    none.
 
     It says where sessions go without a learned table, or before the table knows them. Raises
     NotPredictable when there is no ring: another affinity, or servers that only DNS knows.
@@ -54,7 +60,7 @@ def ring_of(balancer: Balancer, program: Program, found: Mapping[str, str] | Non
     stable = _ring("pool", balancer.pool, program, found or {})
     if balancer.canary is None:
         return stable
-    new = _ring("canary.pool", balancer.canary.pool, program, {})
+    new = _ring("canary.pool", balancer.canary.pool, program, canary_found or {})
     if both := set(stable.servers) & set(new.servers):
         raise NotPredictable(
             "canary.pool", f"needs names that pool has not: {sorted(both)[0]} is in both"
@@ -67,8 +73,9 @@ def _ring(path: str, pool: Pool, program: Program, found: Mapping[str, str]) -> 
         return NginxRing.of(pool) if program == "nginx" else HaproxyRing(pool)
     if program == "nginx" and found:
         return NginxRing.found(found)
-    if program == "nginx" and path == "pool":
-        cure = "say what it finds (kato-lb place --found)"
+    if program == "nginx":
+        option = "--found" if path == "pool" else "--canary-found"
+        cure = f"say what it finds (kato-lb place {option})"
     else:
         cure = f"list them in {path}.servers"
     raise NotPredictable(f"{path}.discovery", f"who the servers are is known to DNS only; {cure}")

@@ -286,3 +286,50 @@ def test_found_means_nothing_beside_a_list(capsys, three):
     assert "is no host" in wrong_use(
         capsys, "place", three, "--for", "nginx:1.30", "--found", "a b"
     )
+
+
+CANARY_PODS = [f"kato-canary-{i}.kato-canary.kato.svc.cluster.local" for i in range(2)]
+
+
+def with_canary(tmp_path, share):
+    canary = {"share": share, "pool": {"discovery": {"name": "kato-canary.kato.svc"}}}
+    file = tmp_path / f"canary-{share}.json"
+    file.write_text(json.dumps({**DISCOVERED, "canary": canary}))
+    return str(file)
+
+
+def test_a_larger_share_of_a_canary_that_dns_finds_moves_sessions_to_it_only(capsys, tmp_path):
+    words = ["place", with_canary(tmp_path, 25), "--against", with_canary(tmp_path, 50)]
+    words += ["--for", "nginx:1.30", "--json", *words_of("--found", PODS)]
+    assert main([*words, *words_of("--canary-found", CANARY_PODS)]) == 0
+    found = json.loads(capsys.readouterr().out)
+
+    of_canary = [
+        sum(count for name, count in side["per_server"].items() if name.startswith("kato-canary-"))
+        for side in (found["balance"], found["against"]["balance"])
+    ]
+    assert of_canary == [pytest.approx(5_000, abs=300), pytest.approx(10_000, abs=300)]
+    moves = found["against"]["moved"]
+    assert moves["total"] == of_canary[1] - of_canary[0]
+    assert all(flow["to"].startswith("kato-canary-") for flow in moves["flows"])
+
+
+def test_a_canary_that_comes_later_needs_its_hosts_too(capsys, discovered, tmp_path):
+    words = ["place", discovered, "--against", with_canary(tmp_path, 25), "--for", "nginx:1.30"]
+    words += words_of("--found", PODS)
+    assert main([*words, *words_of("--canary-found", CANARY_PODS)]) == 0
+    assert main(words) == 1
+    assert "say what it finds (kato-lb place --canary-found)" in capsys.readouterr().err
+
+
+def test_hosts_of_a_canary_that_is_not_there_are_refused(capsys, discovered):
+    words = ["place", discovered, "--for", "nginx:1.30", *words_of("--found", PODS)]
+    assert main([*words, *words_of("--canary-found", CANARY_PODS)]) == 1
+    assert "canary: is not set" in capsys.readouterr().err
+
+
+def test_a_change_to_a_list_needs_no_hosts(capsys, discovered, three):
+    words = ["place", discovered, "--against", three, "--for", "nginx:1.30"]
+    assert main([*words, *words_of("--found", PODS)]) == 0
+    assert main([*words, *words_of("--found", PODS), "--against-found", PODS[0]]) == 1
+    assert "pool: lists its servers" in capsys.readouterr().err
