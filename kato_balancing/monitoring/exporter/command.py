@@ -56,7 +56,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a server by name, for logs that have its address; may be repeated",
     )
     parser.add_argument(
-        "--connection-limit", type=int, help="connections that one KATO process accepts"
+        "--connection-limit",
+        metavar="N",
+        type=int,
+        help="connections that one KATO process accepts",
     )
 
 
