@@ -38,7 +38,7 @@ _DEFAULTS: Final = Plan()
 
 _EPILOG: Final = """\
 exit codes:
-  0  every step was good; with --back, every session is with the stable version again
+  0  every step was good; with --back, the canary has 0 %
   1  the canary is worse and was taken back, too few requests came for a verdict, or the stack
      can't be asked or deployed; the message says what serves and how to go on
   2  wrong arguments, or the rollout can't begin; nothing was changed

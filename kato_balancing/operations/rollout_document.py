@@ -21,7 +21,7 @@ _VERDICTS: Final = {
     rollout.Verdict.UNDECIDED: Verdict.UNDECIDED,
     rollout.Verdict.UNWATCHED: Verdict.BROKEN,
 }
-_TAKEN_BACK: Final = "was taken back to 0 %: no session is with it."
+_TAKEN_BACK: Final = "was taken back to 0 %."
 _WHAT_NOW: Final = {
     rollout.Verdict.GOOD: "The canary has its last share; --promote makes it the stable version.",
     rollout.Verdict.WORSE: f"The canary is worse and {_TAKEN_BACK}",
