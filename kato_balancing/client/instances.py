@@ -63,13 +63,14 @@ def listed(instances: Instances) -> tuple[Instance, ...]:
 
 
 def _host_and_port(url: str) -> tuple[str, int]:
+    refusal = f"{url!r} is no URL such as http://kato-1:{kato.PORT}"
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise ValueError(f"{url!r} is no URL such as http://kato-1:{kato.PORT} ({error})") from None
+        raise ValueError(f"{refusal} ({error})") from None
     if parts.scheme not in ("http", "https") or not host or parts.path not in ("", "/"):
-        raise ValueError(f"{url!r} is no URL such as http://kato-1:{kato.PORT}")
+        raise ValueError(refusal)
     return host, port or (443 if parts.scheme == "https" else 80)
 
 

@@ -105,14 +105,14 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
             return GOOD
         if arguments.back:
             canary_of(stack)
-            take_back(stack, _tell)
+            take_back(stack, stack_arguments.line)
             return GOOD
         return _roll_out(stack, plan, arguments)
     except RolloutError as error:
-        _tell(f"kato-lb rollout: {error}")
+        stack_arguments.line(f"kato-lb rollout: {error}")
         return NOT_BEGUN
     except StackError as error:
-        _tell(f"kato-lb rollout: {error}")
+        stack_arguments.line(f"kato-lb rollout: {error}")
         return NOT_GOOD
 
 
@@ -124,29 +124,24 @@ def _roll_out(stack: Stack, plan: Plan, arguments: argparse.Namespace) -> int:
         raise RolloutError(
             "a rollout needs figures: set monitoring.enabled and deploy, or give --prometheus URL"
         )
-    rollout = Rollout(stack, PrometheusFigures(str(prometheus)), plan, _tell)
+    rollout = Rollout(stack, PrometheusFigures(str(prometheus)), plan, stack_arguments.line)
     began = datetime.now(UTC)
     failed: str | None = None
     try:
         rollout.run(arguments.image)
         if rollout.good and arguments.promote:
-            promote(stack, _tell)
+            promote(stack, stack_arguments.line)
     except StackError as error:
         if not rollout.steps:
             raise
         failed = str(error)
-        _tell(f"kato-lb rollout: {failed}")
+        stack_arguments.line(f"kato-lb rollout: {failed}")
     if arguments.json:
         found = document(str(outputs.get("url", "")), began, rollout.steps, failed)
         sys.stdout.write(json.dumps(found.to_dict()) + "\n")
     else:
         _show(rollout.steps, Console(file=sys.stdout))
     return GOOD if rollout.good and failed is None else NOT_GOOD
-
-
-def _tell(text: str) -> None:
-    """A line on stderr, as it is: the engine's lines have brackets."""
-    Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _shares(text: str) -> tuple[float, ...]:

@@ -36,12 +36,15 @@ def document(
     """The run of a rollout that began then and took these steps, at least one; ``failed`` says
     why a deployment after them did."""
     last = steps[-1]
+    verdict, message = _VERDICTS[last.verdict], _WHAT_NOW[last.verdict]
+    if failed is not None:
+        verdict, message = Verdict.BROKEN, failed
     check = Check(
         name="rollout",
-        verdict=_VERDICTS[last.verdict] if failed is None else Verdict.BROKEN,
+        verdict=verdict,
         summary=f"{last.share:g} %: {last.why}",
         figures={"reached": last.share, "steps": len(steps)},
-        messages=(_WHAT_NOW[last.verdict] if failed is None else failed,),
+        messages=(message,),
         traffic=None,
     )
     return Run(Kind.ROLLOUT, url, began, (check,), tuple(_step(step) for step in steps))

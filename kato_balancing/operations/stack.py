@@ -91,7 +91,7 @@ class Stack:
         """
         for path, value in settings.items():
             # A leaf is written over in one step: what is stopped here loses nothing.
-            if value is None or not isinstance(value, Leaf):
+            if not isinstance(value, Leaf):
                 self._ask("config", "rm", "--path", path)
         leaves = [
             word

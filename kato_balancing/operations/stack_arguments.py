@@ -50,12 +50,17 @@ def stack_of(arguments: argparse.Namespace) -> Stack:
     return Stack.select(arguments.cwd, arguments.stack)
 
 
+def line(text: str) -> None:
+    """Write a line to stderr as it is: an engine's line may have brackets."""
+    Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 @contextmanager
 def progress() -> Iterator[Tell]:
     """What happens now, on stderr: in one line that changes, or a line each without a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True)
+        yield line
         return
     with console.status("starting") as status:
         yield lambda text: status.update(escape(text))

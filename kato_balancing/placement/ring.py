@@ -71,13 +71,13 @@ def ring_of(
 def _ring(path: str, pool: Pool, program: Program, found: Mapping[str, str]) -> Ring:
     if pool.discovery is None:
         return NginxRing.of(pool) if program == "nginx" else HaproxyRing(pool)
-    if program == "nginx" and found:
+    if program == "haproxy":
+        cure = f"list them in {path}.servers"
+    elif found:
         return NginxRing.found(found)
-    if program == "nginx":
+    else:
         option = "--found" if path == "pool" else "--canary-found"
         cure = f"say what it finds (kato-lb place {option})"
-    else:
-        cure = f"list them in {path}.servers"
     raise NotPredictable(f"{path}.discovery", f"who the servers are is known to DNS only; {cure}")
 
 
