@@ -14,8 +14,8 @@ IDS = 2**20 - 1
 2**20 no two servers can share a key."""
 
 HEAVIEST = 256
-"""HAProxy's largest weight: 4,096 points on the ring. With it, the fullest of 3 to 10 equal
-servers has at most 1.05 of the mean; with weight 1 (16 points) it had up to 1.7."""
+"""HAProxy's largest weight: 4,096 points on the ring. In 200 drawn pools each of 3, 4, 7 and 10
+equal servers the fullest owned at most 1.04 of the mean with it, and 1.69 with weight 1."""
 
 
 def server_ids(pool: Pool) -> dict[str, int]:

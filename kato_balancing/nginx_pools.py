@@ -13,9 +13,11 @@ from kato_balancing.nginx_syntax import Directive, block, directive, mapping
 
 PROGRAM = "nginx"
 
-RING_WEIGHT = 10
-"""nginx puts 160 points on its ring per unit of weight; ten units a server bring the fullest
-of 3 to 10 servers from up to 1.20 down to 1.07 of the mean."""
+RING_WEIGHT = 64
+"""nginx puts 160 points on its ring per unit of weight. In 200 drawn pools each of 3, 4, 7 and 10
+equal servers the fullest owned at most 1.04 of the mean with 64 units, 1.09 with 10 and 1.30 with
+one. A server's points cost each worker 0.2 MB, and 2 ms whenever the servers change (measured on
+1.30). Another number moves sessions, and so does a client library that has another one."""
 
 SESSIONS_PER_MEGABYTE = 4000
 """What one megabyte of a table of learned sessions holds."""

@@ -33,7 +33,8 @@ exit codes:
 
 Owners are those of the hash while every server is up; a learned table keeps
 the sessions that it knows where they are. The sample's ids have KATO's form
-and are the same at every call.
+and are the same at every call; they scatter around the share that is expected
+of new sessions by the ring alone.
 """
 
 
@@ -205,6 +206,11 @@ def _balance_data(found: Balance) -> dict[str, Any]:
         "max_to_mean": round(found.max_to_mean, 6),
         "min_to_mean": round(found.min_to_mean, 6),
         "per_server": dict(found.per_server),
+        "expected": {
+            "max_to_mean": round(found.expected_max_to_mean, 6),
+            "min_to_mean": round(found.expected_min_to_mean, 6),
+            "per_server": {name: round(share, 6) for name, share in found.expected.items()},
+        },
     }
 
 

@@ -23,8 +23,8 @@ http {
     upstream kato {
         zone kato 1m;
         hash $session consistent;
-        server kato-0:8000 resolve weight=10 max_fails=2 fail_timeout=5s;
-        server kato-1:8000 resolve weight=10 max_fails=2 fail_timeout=5s;
+        server kato-0:8000 resolve weight=64 max_fails=2 fail_timeout=5s;
+        server kato-1:8000 resolve weight=64 max_fails=2 fail_timeout=5s;
         keepalive 32;
         keepalive_timeout 4s;
     }

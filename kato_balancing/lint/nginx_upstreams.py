@@ -24,7 +24,7 @@ _KEEPALIVE_BY_DEFAULT: Final = (1, 29, 7)
 _DEFAULT_IDLE: Final = 60.0
 _MOST_CONNECTIONS: Final = kato.CONNECTION_LIMIT - 1 - 8
 """KATO refuses its last connection; eight are left to health checks."""
-_FIRST: Final = "server kato-0:8000 resolve weight=10 max_fails=2 fail_timeout=5s;"
+_FIRST: Final = "server kato-0:8000 resolve weight=64 max_fails=2 fail_timeout=5s;"
 
 
 def _name_fixed(tree: NginxTree) -> Iterator[Hit]:
@@ -373,7 +373,7 @@ RULES: Final[tuple[Rule[NginxTree], ...]] = (
         "outage.",
         breaks=changed(
             NGINX_BASE,
-            "        server kato-1:8000 resolve weight=10 max_fails=2 fail_timeout=5s;\n",
+            "        server kato-1:8000 resolve weight=64 max_fails=2 fail_timeout=5s;\n",
             "",
         ),
         holds=NGINX_BASE,

@@ -132,8 +132,8 @@ PANELS: Final = (
     Panel(
         row=_SESSIONS,
         title="Sessions per server",
-        tells="Sessions of the last ten minutes by the server that answered last. The hash keeps "
-        "the largest within a tenth of the mean.",
+        tells="Sessions of the last ten minutes by the server that answered last. Of "
+        "thousands, the hash keeps the largest within a tenth of the mean; few scatter more.",
         expression="sum by (server) (kato_lb_sessions)",
         legend="{{server}}",
         unit=Unit.COUNT,

@@ -45,6 +45,15 @@ class HaproxyRing:
         to_after = (self._points[after] - place) % _CIRCLE
         return self._owners[before if to_before <= to_after else after]
 
+    def shares(self) -> dict[str, float]:
+        """Part of all hashes that each server owns; in the pool's order."""
+        sizes = dict.fromkeys(self._servers, 0)
+        closed = (self._points[-1] - _CIRCLE, *self._points, self._points[0] + _CIRCLE)
+        for name, before, after in zip(self._owners, closed, closed[2:], strict=False):
+            sizes[name] += after - before
+        # A point owns half of what lies between its neighbours.
+        return {name: size / 2 / _CIRCLE for name, size in sizes.items()}
+
 
 def mixed(value: int) -> int:
     """HAProxy's full avalanche in 32 bits: Bob Jenkins' integer mix, then times a large prime."""

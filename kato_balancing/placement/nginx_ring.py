@@ -10,6 +10,7 @@ import bisect
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from kato_balancing import nginx_pools
 from kato_balancing.hosts import bracketed
@@ -17,6 +18,8 @@ from kato_balancing.model import Pool, Server
 
 POINTS = 160
 """Points for each unit of weight."""
+
+_CIRCLE = 2**32
 
 ATTEMPTS = 20
 """Points of servers that are down that nginx passes over before it gives up the ring."""
@@ -77,7 +80,19 @@ class NginxRing:
         """The server of the first point at or after the session's hash that is not down."""
         if self._only is not None:
             return self._only
-        place = bisect.bisect_left(self._points, zlib.crc32(session.encode()))
+        return self._owner_from(bisect.bisect_left(self._points, zlib.crc32(session.encode())))
+
+    def shares(self) -> dict[str, float]:
+        """Part of all hashes that each server owns; in the pool's order."""
+        sizes = dict.fromkeys(self._servers, 0)
+        closed = pairwise((self._points[-1] - _CIRCLE, *self._points))
+        for place, (before, point) in enumerate(closed):
+            name = self._owner_from(place)
+            if name is not None:
+                sizes[name] += point - before
+        return {name: size / _CIRCLE for name, size in sizes.items()}
+
+    def _owner_from(self, place: int) -> str | None:
         for step in range(ATTEMPTS + 1):
             name = self._owners[(place + step) % len(self._owners)]
             if name not in self._down:

@@ -36,6 +36,9 @@ class Ring(Protocol):
         when the balancer gives up the ring for this session (nginx, with nearly every server
         draining)."""
 
+    def shares(self) -> Mapping[str, float]:
+        """Part of the new sessions that each server is to get, 0 to 1; in the pool's order."""
+
 
 def ring_of(
     balancer: Balancer,
@@ -95,3 +98,11 @@ class _WithCanary:
     def owner(self, session: str) -> str | None:
         ring = self._new if self._takes(self._canary, session) else self._stable
         return ring.owner(session)
+
+    def shares(self) -> dict[str, float]:
+        canary = self._canary.share / 100
+        return {
+            name: part * share
+            for ring, part in ((self._stable, 1 - canary), (self._new, canary))
+            for name, share in ring.shares().items()
+        }

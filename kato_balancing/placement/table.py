@@ -22,6 +22,7 @@ def print_placement(
     else:
         table.add_column("sessions", justify="right")
     table.add_column("share", justify="right")
+    table.add_column("expected", justify="right")
     table.add_column("of the fullest", width=_BAR)
     fullest = max(shown.per_server.values()) or 1
     for name in dict.fromkeys((*before.per_server, *shown.per_server)):
@@ -32,10 +33,15 @@ def print_placement(
             *figures,
             f"{count:,}",
             f"{count / shown.sessions:.1%}",
+            f"{shown.expected.get(name, 0):.1%}",
             "█" * round(_BAR * count / fullest),
         )
     console.print(table)
-    _line(console, f"fullest {shown.max_to_mean:.3f} of the mean, emptiest {shown.min_to_mean:.3f}")
+    _line(
+        console,
+        f"fullest {shown.max_to_mean:.3f} of the mean, emptiest {shown.min_to_mean:.3f}; expected "
+        f"{shown.expected_max_to_mean:.3f} and {shown.expected_min_to_mean:.3f}",
+    )
     if shown.unowned:
         _line(console, f"{shown.unowned:,} sessions have no owner: nearly all servers are draining")
     if move is not None:

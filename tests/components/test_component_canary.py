@@ -22,7 +22,7 @@ def test_on_docker_it_is_a_backend_of_its_own() -> None:
     assert recording.one("kato-0").inputs["image"] != NEXT
     text = recording.uploaded("nginx.conf")
     assert '"5%" kato_canary;' in text
-    assert "server kato-canary-0:8000 weight=10" in text
+    assert "server kato-canary-0:8000 weight=64" in text
     assert text.count(" down") == 1
 
 

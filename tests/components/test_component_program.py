@@ -59,7 +59,7 @@ def test_the_parts_are_on_one_network() -> None:
     assert recording.one("kato-0").environment["REDIS_URL"] == "redis://stores-redis:6379"
     text = recording.uploaded("nginx.conf")
     assert "resolver 127.0.0.11" in text
-    assert text.count(":8000 weight=10") == 5
+    assert text.count(":8000 weight=64") == 5
 
 
 def test_the_dev_stack_says_that_it_runs_a_stand_in() -> None:

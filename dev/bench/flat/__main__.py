@@ -8,7 +8,7 @@ import pulumi_docker as docker
 
 PORT = pulumi.Config().require_int("port")
 SERVERS = "\n".join(
-    f"server kato-{i}:8000 weight=10 max_fails=2 fail_timeout=5s resolve;" for i in range(5)
+    f"server kato-{i}:8000 weight=64 max_fails=2 fail_timeout=5s resolve;" for i in range(5)
 )
 NGINX = f"""
 pid /tmp/nginx.pid;

@@ -46,9 +46,9 @@ def test_a_session_is_hashed_on_a_ring_of_looked_up_servers(
     assert _upstream(http, "kato") == [
         "zone kato 1m",
         "hash $kato_session consistent",
-        "server kato-0:8000 weight=10 max_fails=2 fail_timeout=5s resolve",
-        "server kato-1:8000 weight=10 max_fails=2 fail_timeout=5s resolve",
-        "server kato-2:8000 weight=10 max_fails=2 fail_timeout=5s resolve",
+        "server kato-0:8000 weight=64 max_fails=2 fail_timeout=5s resolve",
+        "server kato-1:8000 weight=64 max_fails=2 fail_timeout=5s resolve",
+        "server kato-2:8000 weight=64 max_fails=2 fail_timeout=5s resolve",
         "keepalive 64",
         "keepalive_timeout 4s",
     ]
@@ -105,7 +105,7 @@ def test_backup_servers_of_a_ring_have_a_ring_of_their_own(make: Callable[..., B
     backup = public.one("location", "@backup")
 
     assert [line for line in _upstream(http, "kato_backup") if line.startswith("server")] == [
-        "server spare:8000 weight=10 max_fails=2 fail_timeout=5s"
+        "server spare:8000 weight=64 max_fails=2 fail_timeout=5s"
     ]
     assert not [line for line in _upstream(http, "kato") if "spare" in line]
     assert public.one("error_page", "502").arguments == ("502", "504", "=", "@backup")
@@ -194,7 +194,7 @@ def test_a_draining_server_stays_on_the_list_and_gets_nothing(
 
     assert _upstream(http, "kato")[4].split()[1:] == [
         "kato-2:8000",
-        "weight=10",
+        "weight=64",
         "max_fails=2",
         "fail_timeout=5s",
         "down",
@@ -211,7 +211,7 @@ def test_servers_keep_their_order_and_their_share(make: Callable[..., Balancer])
 
     found = [node.arguments for node in http.one("upstream", "kato").all("server")]
     assert [words[0] for words in found] == [f"192.0.2.{9 - i}:8000" for i in range(4)]
-    assert [words[1] for words in found] == [f"weight={10 * weight}" for weight in weights]
+    assert [words[1] for words in found] == [f"weight={64 * weight}" for weight in weights]
 
 
 def test_addresses_are_not_looked_up_and_ipv6_has_brackets(make: Callable[..., Balancer]) -> None:

@@ -3,7 +3,9 @@
 import builtins
 import io
 import json
+import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from kato_balancing.cli import main
 from kato_balancing.model import Balancer
 from kato_balancing.placement import ring_of
 
+PAGE = Path(__file__).parents[3] / "docs/placement.md"
 THREE = {"pool": {"servers": [{"name": f"kato-{i}", "host": f"192.0.2.{i}"} for i in range(3)]}}
 FOUR = {"pool": {"servers": [{"name": f"kato-{i}", "host": f"192.0.2.{i}"} for i in range(4)]}}
 YAML = "pool:\n  servers:\n" + "".join(
@@ -187,6 +190,27 @@ def test_place_as_json(capsys, three, four):
     assert moves["total"] == moves["to_new"] == sum(f["sessions"] for f in moves["flows"])
     assert moves["old_to_old"] == 0
     assert moves["share"] == pytest.approx(0.25, abs=0.04)
+
+
+def test_json_tells_what_the_ring_lets_expect(capsys, three):
+    assert main(["place", three, "--for", "haproxy:3.2", "--sessions", "100", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["balance"]["expected"]
+
+    shares = ring_of(Balancer.of(THREE), "haproxy").shares()
+    assert found["per_server"] == pytest.approx(shares, abs=1e-6)
+    assert found["max_to_mean"] == pytest.approx(3 * max(shares.values()), abs=1e-6)
+    assert found["min_to_mean"] == pytest.approx(3 * min(shares.values()), abs=1e-6)
+
+
+def test_the_documented_example_prints_what_the_page_shows(capsys, monkeypatch):
+    [page] = re.findall(r"```console\n\$ (.*?)\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    command, shown = page
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(PAGE.parents[1])
+
+    assert main(command.split()[1:]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.rstrip() for line in printed] == shown.splitlines()
 
 
 def test_place_without_a_second_file(capsys, three):

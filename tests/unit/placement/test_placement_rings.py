@@ -21,6 +21,14 @@ def make(names, **more):
     return Balancer.of({"pool": {"servers": servers}, **more})
 
 
+HOSTS = st.one_of(
+    st.builds("10.{}.{}.{{}}".format, st.integers(0, 255), st.integers(0, 255)),
+    st.from_regex(r"[a-z]{1,9}-{}\.[a-z]{1,9}\.svc", fullmatch=True),
+    st.from_regex(r"[a-z]{1,9}{}", fullmatch=True),
+)
+"""What numbered servers may be called, with a place for the number."""
+
+
 def numbered(count, first=0):
     return [f"kato-{i}" for i in range(first, first + count)]
 
@@ -30,10 +38,26 @@ def test_known_owners(program):
     """As the real servers placed them."""
     ring = ring_of(make(numbered(3)), program)
     expected = {
-        "nginx": ["kato-0", "kato-1", "kato-0", "kato-0", "kato-1", "kato-1"],
+        "nginx": ["kato-0", "kato-0", "kato-0", "kato-2", "kato-0", "kato-1"],
         "haproxy": ["kato-2", "kato-2", "kato-0", "kato-0", "kato-1", "kato-0"],
     }
     assert [ring.owner(f"session-{i}") for i in range(6)] == expected[program]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("count", [3, 4, 7, 10])
+@settings(deadline=None, max_examples=25, derandomize=True)
+@given(host=HOSTS, first=st.integers(0, 200))
+def test_whatever_the_servers_are_called_the_ring_is_even(program, count, host, first):
+    """No sample: what the servers own of the ring. Sessions scatter around it by chance."""
+    hosts = [host.format(number) for number in range(first, first + count)]
+    servers = [{"name": f"s-{h.replace('.', '-')}", "host": h} for h in hosts]
+    shares = ring_of(make(servers), program).shares()
+
+    assert list(shares) == [server["name"] for server in servers]
+    assert sum(shares.values()) == pytest.approx(1)
+    assert max(shares.values()) * count <= 1.05
+    assert min(shares.values()) * count >= 0.95
 
 
 @pytest.mark.parametrize(
@@ -42,6 +66,8 @@ def test_known_owners(program):
 )
 @pytest.mark.parametrize("count", [3, 4, 7, 10])
 def test_the_fullest_server_is_near_the_mean(program, limit, count):
+    """With ten servers chance alone is above 1.05 in 1 of 11 samples, and above 1.07 in 1 of 200:
+    the names and the sample are fixed."""
     found = balance(ring_of(make(numbered(count)), program), IDS)
 
     assert found.sessions == 20_000
@@ -88,6 +114,63 @@ def test_weights_are_shares(program):
     found = balance(ring_of(make(servers), program), IDS).per_server
 
     assert [found[n] / 200 for n in "abc"] == pytest.approx([50, 33.3, 16.7], abs=2)
+
+
+@pytest.mark.parametrize("weight", [1, 2, 4, 9])
+def test_on_nginx_another_weight_moves_only_what_its_server_wins_or_loses(weight):
+    def weighted(heaviest):
+        weights = {"a": heaviest, "b": 2, "c": 1}
+        return ring_of(
+            make([{"name": n, "host": n, "weight": w} for n, w in weights.items()]), "nginx"
+        )
+
+    change = moved(weighted(3), weighted(weight), IDS)
+
+    assert change.total > 0
+    assert all("a" in flow for flow in change.flows)
+
+
+POOLS = {
+    "weights": make([{"name": f"s{w}", "host": f"s{w}", "weight": w} for w in (3, 2, 1)]),
+    "draining": make([{"name": n, "host": n, "draining": n == "b"} for n in "abc"]),
+    "backup": make([{"name": n, "host": n, "backup": n == "b"} for n in "abc"]),
+    "only": make(["only"]),
+    "canary": make(
+        numbered(3),
+        canary={"pool": {"servers": [{"name": n, "host": n} for n in ("a", "b")]}, "share": 30},
+    ),
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("pool", POOLS)
+def test_a_sample_scatters_around_the_shares_of_the_ring(program, pool):
+    found = balance(ring_of(POOLS[pool], program), IDS)
+
+    assert list(found.expected) == list(found.per_server)
+    assert sum(found.expected.values()) == pytest.approx(1)
+    for name, count in found.per_server.items():
+        share = found.expected[name]
+        four_deviations = 4 * (share * (1 - share) / 20_000) ** 0.5
+        assert count / 20_000 == pytest.approx(share, abs=four_deviations)
+
+
+def test_shares_know_that_nginx_gives_up_a_ring():
+    servers = [{"name": f"s{i}", "host": f"s{i}", "draining": i > 0} for i in range(60)]
+    found = balance(ring_of(make(servers), "nginx"), IDS)
+
+    assert found.expected["s0"] == pytest.approx(found.per_server["s0"] / 20_000, abs=0.02)
+    assert found.expected["s0"] == pytest.approx(1 - found.unowned / 20_000, abs=0.02)
+
+
+def test_a_canary_for_new_sessions_is_expected_to_get_its_last_share():
+    """The sample's sessions are older."""
+    new = {"pool": {"servers": [{"name": "new", "host": "new"}]}, "share": 40}
+    late = {**new, "mode": "NEW_SESSIONS", "since": 2_000_000_000_000}
+    found = balance(ring_of(make(numbered(3), canary=late), "nginx"), FEW)
+
+    assert found.per_server["new"] == 0
+    assert found.expected["new"] == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
