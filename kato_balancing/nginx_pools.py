@@ -14,10 +14,14 @@ from kato_balancing.nginx_syntax import Directive, block, directive, mapping
 PROGRAM = "nginx"
 
 RING_WEIGHT = 64
-"""nginx puts 160 points on its ring per unit of weight. In 200 drawn pools each of 3, 4, 7 and 10
-equal servers the fullest owned at most 1.04 of the mean with 64 units, 1.09 with 10 and 1.30 with
-one. A server's points cost each worker 0.2 MB, and 2 ms whenever the servers change (measured on
-1.30). Another number moves sessions, and so does a client library that has another one."""
+"""nginx's units for a server of weight 1 on a ring, with 160 points each. In 200 drawn pools each
+of 3, 4, 7 and 10 equal servers the fullest owned at most 1.04 of the mean with 64 units, 1.09 with
+10 and 1.30 with one. A server's points cost each worker 0.2 MB, and 2 ms when the servers change
+(measured on 1.30). Balancers and client libraries must have the same number."""
+
+HEAVIEST = 256
+"""The most units of a server: with 6,400 each, ten servers of weight 100 would cost each worker
+160 MB and 2 s."""
 
 SESSIONS_PER_MEGABYTE = 4000
 """What one megabyte of a table of learned sessions holds."""
@@ -112,6 +116,13 @@ def at_least(number: int) -> str:
     return "|".join([digits, *larger])
 
 
+def ring_weights(pool: Pool) -> dict[str, int]:
+    """nginx weight of every server by its name on a ring: the model's weights, scaled up together
+    by 64, or by less when one is above 4."""
+    factor = min(RING_WEIGHT, HEAVIEST // max(server.weight for server in pool.servers))
+    return {server.name: server.weight * factor for server in pool.servers}
+
+
 def has_backup_pool(balancer: Balancer) -> bool:
     """True when the backup servers stand in an upstream of their own."""
     return balancer.affinity in _HASH_KEY and bool(balancer.pool.backups)
@@ -131,12 +142,13 @@ def whole_seconds(value: float) -> str:
 
 def _of_pool(balancer: Balancer, name: str, pool: Pool) -> Iterator[_Upstream]:
     apart = balancer.affinity in _HASH_KEY
-    servers = _servers(balancer, [s for s in pool.servers if not (apart and s.backup)], pool)
-    if pool.discovery is not None:
+    if pool.discovery is None:
+        servers = _servers(balancer, [s for s in pool.servers if not (apart and s.backup)], pool)
+    else:
         servers = (
             directive(
                 "server", pool.discovery.name, f"service={pool.discovery.service}", "resolve",
-                *_health(balancer, weight=1),
+                *_health(balancer, RING_WEIGHT if apart else 1),
             ),
         )  # fmt: skip
     least: tuple[Directive, ...] = ()
@@ -197,17 +209,17 @@ def _stickiness(balancer: Balancer, upstream: _Upstream) -> Iterator[Directive]:
 
 def _servers(balancer: Balancer, servers: Sequence[Server], pool: Pool) -> tuple[Directive, ...]:
     comment = chosen.servers(balancer, pool, PROGRAM)
+    ring = ring_weights(pool) if balancer.affinity in _HASH_KEY else {}
     return tuple(
-        _server(balancer, server, comment if index == 0 else "")
+        _server(
+            balancer, server, ring.get(server.name, server.weight), comment if index == 0 else ""
+        )
         for index, server in enumerate(servers)
     )
 
 
-def _server(balancer: Balancer, server: Server, comment: str) -> Directive:
-    arguments = [
-        f"{bracketed(server.host)}:{server.port}",
-        *_health(balancer, weight=server.weight),
-    ]
+def _server(balancer: Balancer, server: Server, weight: int, comment: str) -> Directive:
+    arguments = [f"{bracketed(server.host)}:{server.port}", *_health(balancer, weight)]
     if balancer.affinity is Affinity.COOKIE:
         arguments.append(f"route={cookie_value(server.name)}")
     if server.draining:
@@ -221,11 +233,10 @@ def _server(balancer: Balancer, server: Server, comment: str) -> Directive:
     return directive("server", *arguments, comment=comment)
 
 
-def _health(balancer: Balancer, *, weight: int) -> Sequence[str]:
+def _health(balancer: Balancer, weight: int) -> Sequence[str]:
     passive = balancer.health.passive
-    ring = RING_WEIGHT if balancer.affinity in _HASH_KEY else 1
     return (
-        f"weight={weight * ring}",
+        f"weight={weight}",
         f"max_fails={passive.failures}",
         f"fail_timeout={whole_seconds(passive.window)}",
     )

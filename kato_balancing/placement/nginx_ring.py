@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from kato_balancing import nginx_pools
 from kato_balancing.hosts import bracketed
 from kato_balancing.model import Pool, Server
+from kato_balancing.nginx_pools import RING_WEIGHT, ring_weights
 
 POINTS = 160
 """Points for each unit of weight."""
@@ -31,12 +31,12 @@ class _Entry:
 
     name: str
     place: bytes
-    weight: int = 1
+    weight: int
     down: bool = False
 
     def points(self) -> Iterator[int]:
         base, point = zlib.crc32(self.place), 0
-        for _ in range(POINTS * self.weight * nginx_pools.RING_WEIGHT):
+        for _ in range(POINTS * self.weight):
             point = zlib.crc32(point.to_bytes(4, "little"), base)
             yield point
 
@@ -60,8 +60,9 @@ class NginxRing:
     @classmethod
     def of(cls, pool: Pool) -> "NginxRing":
         """The ring of a pool that lists its servers."""
+        weights = ring_weights(pool)
         return cls(
-            _Entry(server.name, _place(server), server.weight, server.draining)
+            _Entry(server.name, _place(server), weights[server.name], server.draining)
             for server in pool.servers
             if not server.backup
         )
@@ -69,7 +70,9 @@ class NginxRing:
     @classmethod
     def found(cls, hosts: Mapping[str, str]) -> "NginxRing":
         """The ring of the servers whose SRV records name these hosts: server → host."""
-        return cls(_Entry(name, b"%s\0" % host.encode()) for name, host in hosts.items())
+        return cls(
+            _Entry(name, b"%s\0" % host.encode(), RING_WEIGHT) for name, host in hosts.items()
+        )
 
     @property
     def servers(self) -> tuple[str, ...]:

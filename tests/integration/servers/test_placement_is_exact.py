@@ -24,6 +24,7 @@ POOLS: dict[str, list[dict[str, Any]]] = {
     "3": [{"name": f"kato-{i}"} for i in range(3)],
     "4 weighted": [{"name": f"kato-{i}", "weight": (3, 2, 1, 1)[i]} for i in range(4)],
     "10": [{"name": f"kato-{i}"} for i in reversed(range(10))],
+    "3, one heavy": [{"name": f"kato-{i}", "weight": (100, 40, 1)[i]} for i in range(3)],
     "5, one draining, one backup": [
         {"name": "kato-0"},
         {"name": "kato-1", "draining": True},
@@ -36,6 +37,7 @@ CASES = [
     *((target, ALL, pool) for target in ("nginx:1.30", "haproxy:3.2") for pool in list(POOLS)[:3]),
     *((target, FEWER, "5, one draining, one backup") for target in IMAGES),
     *((target, FEWER, "4 weighted") for target in ("nginx:1.22", "haproxy:2.6")),
+    *((target, FEWER, "3, one heavy") for target in ("nginx:1.30", "haproxy:3.2")),
 ]
 
 

@@ -10,6 +10,7 @@ from nginx_tree import Node, read
 
 from kato_balancing import kato, nginx
 from kato_balancing.model import Balancer
+from kato_balancing.nginx_pools import ring_weights
 
 NEW = (1, 30, 4)
 SPARE = {"name": "spare", "host": "spare", "backup": True}
@@ -211,7 +212,25 @@ def test_servers_keep_their_order_and_their_share(make: Callable[..., Balancer])
 
     found = [node.arguments for node in http.one("upstream", "kato").all("server")]
     assert [words[0] for words in found] == [f"192.0.2.{9 - i}:8000" for i in range(4)]
-    assert [words[1] for words in found] == [f"weight={64 * weight}" for weight in weights]
+    assert [words[1] for words in found] == ["weight=6", "weight=2", "weight=200", "weight=14"]
+
+
+@pytest.mark.parametrize(
+    ("weights", "units"),
+    [
+        ((1, 1), (64, 64)),
+        ((4, 1), (256, 64)),
+        ((5, 1), (255, 51)),
+        ((100, 100), (200, 200)),
+        ((100, 1), (200, 2)),
+    ],
+)
+def test_units_on_the_ring_are_bounded(
+    make: Callable[..., Balancer], weights: tuple[int, ...], units: tuple[int, ...]
+) -> None:
+    servers = [{"name": f"s{i}", "host": f"h{i}", "weight": w} for i, w in enumerate(weights)]
+
+    assert tuple(ring_weights(make(servers).pool).values()) == units
 
 
 def test_addresses_are_not_looked_up_and_ipv6_has_brackets(make: Callable[..., Balancer]) -> None:

@@ -116,7 +116,7 @@ def test_weights_are_shares(program):
     assert [found[n] / 200 for n in "abc"] == pytest.approx([50, 33.3, 16.7], abs=2)
 
 
-@pytest.mark.parametrize("weight", [1, 2, 4, 9])
+@pytest.mark.parametrize("weight", [1, 2, 4])
 def test_on_nginx_another_weight_moves_only_what_its_server_wins_or_loses(weight):
     def weighted(heaviest):
         weights = {"a": heaviest, "b": 2, "c": 1}
