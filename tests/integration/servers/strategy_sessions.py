@@ -10,6 +10,7 @@ from balancer_containers import Answer, ask
 from strategy_spreading import NAMES
 from strategy_stage import CERTIFICATE, Stage, bodies
 
+from kato_balancing.placement import ring_of
 from kato_balancing.placement.sample import session_ids
 
 HANDED_OVER_SECONDS = 2
@@ -32,12 +33,20 @@ def session_hash(stage: Stage) -> str:
         assert client.getresponse().read().decode() == owner
     assert set(owners) == set(NAMES)
 
-    stage.reload(running, stage.model(listener=_ports(model), servers=FOUR))
+    larger = stage.model(listener=_ports(model), servers=FOUR)
+    stage.reload(running, larger)
     after = bodies(port, PATHS)
     moved = [b for a, b in zip(owners, after, strict=True) if a != b]
     assert set(moved) == {"kato-3"}, "a session moved between two old servers"
-    assert len(moved) <= 0.27 * len(IDS), f"{len(moved)} of {len(IDS)} moved"
-    return "path = query = header: one server; 3 → 4 servers moves at most 27 %, all to the new one"
+    # nginx's ring follows from the ports, which differ from run to run: of 2,000 sessions chance
+    # alone moves more than 27 % once in 50 runs. So the very sessions are asked for, and the share.
+    ring = ring_of(larger, stage.program)
+    assert after == [ring.owner(i) for i in IDS]
+    assert ring.shares()["kato-3"] <= 0.27
+    return (
+        "path = query = header: one server; 3 → 4 servers moves what placement says, at most 27 % "
+        "expected, all to the new one"
+    )
 
 
 def learned(stage: Stage) -> str:
