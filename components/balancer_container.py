@@ -1,5 +1,6 @@
 """A balancer's container, whichever program it runs: unprivileged, reloaded, stopped gracefully."""
 
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -7,7 +8,7 @@ import pulumi_docker as docker
 
 from . import log_exporter
 from .balancer_inputs import BalancerInputs
-from .balancer_programs import CERTIFICATE, FOLDER, KEY
+from .balancer_programs import CERTIFICATE, FOLDER, KEY, PROGRAMS, Program
 from .containers import Service, container, once_healthy
 from .http_health import answers
 from .live_configuration import live_configuration, watching
@@ -64,6 +65,23 @@ def balancer_container(
             scratch=["/tmp"],  # noqa: S108 - inside the container
             labels=inputs.labels,
         ),
-        pulumi.ResourceOptions(parent=parent, depends_on=[live.ready]),
+        pulumi.ResourceOptions(
+            parent=parent, depends_on=[live.ready], aliases=_of_another_program(parent, program)
+        ),
     )
     return once_healthy(running, inputs.url)
+
+
+def _of_another_program(parent: pulumi.Resource, program: Program) -> list[pulumi.Alias]:
+    """The container that a balancer of this name had before it ran this program: it is replaced,
+    since the new one can't take the port while it runs. Its files are not: they are of no use."""
+    return [
+        pulumi.Alias(parent=parent.urn.apply(partial(_with_type, program.component, other)))
+        for other in (known.component for known in PROGRAMS.values())
+        if other != program.component
+    ]
+
+
+def _with_type(now: str, other: str, urn: str) -> str:
+    before, _, name = urn.rpartition(f"{now}::")
+    return f"{before}{other}::{name}"

@@ -54,6 +54,8 @@ class Renderer(Protocol):
 class Program:
     """A balancer program."""
 
+    component: str
+    """Type of the component that runs it."""
     renderer: Renderer
     image: str
     """Image that runs it by default."""
@@ -84,6 +86,7 @@ class Program:
 
 _NGINX = f"nginx -e /dev/stderr -c {CURRENT}/nginx.conf"
 NGINX = Program(
+    component="kato:index:NginxBalancer",
     renderer=nginx,
     # First stable nginx with every fix that a balancer on the open network needs.
     image="nginx:1.30.4",
@@ -95,6 +98,7 @@ NGINX = Program(
 )
 
 HAPROXY = Program(
+    component="kato:index:HaproxyBalancer",
     renderer=haproxy,
     # Long-term release whose table of learned sessions outlives a reload.
     image="haproxy:3.2",

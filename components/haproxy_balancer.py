@@ -26,7 +26,7 @@ class HaproxyBalancer(pulumi.ComponentResource):
         self, name: str, args: BalancerArgs, opts: Optional[pulumi.ResourceOptions] = None
     ) -> None:
         inputs = check(args)
-        super().__init__("kato:index:HaproxyBalancer", name, {}, opts)
+        super().__init__(HAPROXY.component, name, {}, opts)
         self.url = balancer_container(
             name,
             inputs,

@@ -25,7 +25,7 @@ class NginxBalancer(pulumi.ComponentResource):
         self, name: str, args: BalancerArgs, opts: Optional[pulumi.ResourceOptions] = None
     ) -> None:
         inputs = check(args)
-        super().__init__("kato:index:NginxBalancer", name, {}, opts)
+        super().__init__(NGINX.component, name, {}, opts)
         self.url = balancer_container(
             name,
             inputs,

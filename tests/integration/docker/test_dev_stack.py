@@ -188,3 +188,17 @@ def assert_only_in_flight_on(stack: PulumiStack, report: LoadReport, lost_addres
     assert {
         line["upstream"].split(", ")[-1] for line in logged[-report.failed :] if report.failed
     } <= {f"{lost_address}:8000"}
+
+
+def test_another_program_takes_the_port_over(new_stack: Callable[..., PulumiStack]) -> None:
+    stack = new_stack("other-program")
+    stack.up()
+    others = stack.containers("kato"), stack.containers("stores")
+    for proxy, image in (("haproxy", "kato-lb/haproxy:3.2"), ("nginx", "kato-lb/nginx:1.30")):
+        stack.configure(proxy=proxy)
+        stack.up()
+
+        assert inspect(stack.container("balancer"))["Config"]["Image"] == image
+        assert proof(stack.outputs()["url"], checks=("reachability", "affinity")).holds is True
+        assert stack.preview("--expect-no-changes").returncode == 0
+    assert (stack.containers("kato"), stack.containers("stores")) == others
