@@ -39,8 +39,7 @@ def server_ids(pool: Pool) -> dict[str, int]:
 def ring_weights(pool: Pool) -> dict[str, int]:
     """HAProxy weight of every server by its name: the model's weights, scaled up together as far
     as HAProxy allows. Weights above 16 leave the lightest servers few points."""
-    factor = HEAVIEST // max(server.weight for server in pool.servers)
-    return {server.name: server.weight * factor for server in pool.servers}
+    return pool.scaled_weights(HEAVIEST, HEAVIEST)
 
 
 def _id(name: str, attempt: int) -> int:

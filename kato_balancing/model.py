@@ -118,6 +118,12 @@ class Pool(Frozen):
         """The servers that serve when no primary does."""
         return tuple(s for s in self.servers if s.backup)
 
+    def scaled_weights(self, factor: int, heaviest: int) -> dict[str, int]:
+        """Weight of every server by its name, times ``factor``, or times less where a weight would
+        be above ``heaviest``: all together, so that they keep their ratios."""
+        fits = heaviest // max(server.weight for server in self.servers)
+        return {server.name: server.weight * min(factor, fits) for server in self.servers}
+
 
 Share = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 """Percent of the sessions."""

@@ -119,8 +119,7 @@ def at_least(number: int) -> str:
 def ring_weights(pool: Pool) -> dict[str, int]:
     """nginx weight of every server by its name on a ring: the model's weights, scaled up together
     by 64, or by less when one is above 4."""
-    factor = min(RING_WEIGHT, HEAVIEST // max(server.weight for server in pool.servers))
-    return {server.name: server.weight * factor for server in pool.servers}
+    return pool.scaled_weights(RING_WEIGHT, HEAVIEST)
 
 
 def has_backup_pool(balancer: Balancer) -> bool:
@@ -209,11 +208,10 @@ def _stickiness(balancer: Balancer, upstream: _Upstream) -> Iterator[Directive]:
 
 def _servers(balancer: Balancer, servers: Sequence[Server], pool: Pool) -> tuple[Directive, ...]:
     comment = chosen.servers(balancer, pool, PROGRAM)
-    ring = ring_weights(pool) if balancer.affinity in _HASH_KEY else {}
+    on_ring = balancer.affinity in _HASH_KEY
+    weights = ring_weights(pool) if on_ring else {s.name: s.weight for s in pool.servers}
     return tuple(
-        _server(
-            balancer, server, ring.get(server.name, server.weight), comment if index == 0 else ""
-        )
+        _server(balancer, server, weights[server.name], comment if index == 0 else "")
         for index, server in enumerate(servers)
     )
 

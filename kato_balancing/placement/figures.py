@@ -1,8 +1,9 @@
 """Figures of a ring: how even it is, and what a change moves."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from statistics import fmean
 
 from kato_balancing.placement.ring import Ring
 
@@ -22,33 +23,34 @@ class Balance:
     @property
     def mean(self) -> float:
         """Sessions per server when all had the same."""
-        return sum(self.per_server.values()) / len(self.per_server)
+        return fmean(self.per_server.values())
 
     @property
     def max_to_mean(self) -> float:
         """The fullest server's sessions, 1.0 being even. Weights make it larger on purpose."""
-        return max(self.per_server.values()) / self.mean if self.mean else 1.0
+        return _to_mean(max, self.per_server)
 
     @property
     def min_to_mean(self) -> float:
         """The emptiest server's sessions."""
-        return min(self.per_server.values()) / self.mean if self.mean else 1.0
+        return _to_mean(min, self.per_server)
 
     @property
     def expected_max_to_mean(self) -> float:
         """The same of the largest expected share. A sample scatters around it: of 20,000
         sessions the fullest of 10 servers has 1.033 in the median when all shares are equal, and in
         1 of 100 samples more than 1.066."""
-        return max(self.expected.values()) / self._mean_share
+        return _to_mean(max, self.expected)
 
     @property
     def expected_min_to_mean(self) -> float:
         """The same of the smallest expected share."""
-        return min(self.expected.values()) / self._mean_share
+        return _to_mean(min, self.expected)
 
-    @property
-    def _mean_share(self) -> float:
-        return sum(self.expected.values()) / len(self.expected)
+
+def _to_mean(pick: Callable[[Iterable[float]], float], figures: Mapping[str, float]) -> float:
+    mean = fmean(figures.values())
+    return pick(figures.values()) / mean if mean else 1.0
 
 
 @dataclass(frozen=True)

@@ -203,8 +203,8 @@ def test_json_tells_what_the_ring_lets_expect(capsys, three):
 
 
 def test_the_documented_example_prints_what_the_page_shows(capsys, monkeypatch):
-    [page] = re.findall(r"```console\n\$ (.*?)\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    command, shown = page
+    example = re.compile(r"```console\n\$ (.*?)\n(.*?)```", re.DOTALL)
+    [(command, shown)] = example.findall(PAGE.read_text())
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(PAGE.parents[1])
 
