@@ -6,15 +6,11 @@ is in flight within its grace period. So nothing is marked: the cluster drains w
 
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Final
 
+from kato_balancing.operations.kubernetes_stack import cluster_of
 from kato_balancing.operations.report import OperationError, ReplicaReport
 from kato_balancing.operations.stack import Stack, Tell
 from kato_balancing.verify.disruption.cluster import KATO, Cluster, ClusterError, Pod, wait_until
-
-_NAME: Final = "kato"
-"""Name of the component in the namespace."""
 
 
 class KubernetesPlatform:
@@ -26,18 +22,8 @@ class KubernetesPlatform:
     @classmethod
     def of(cls, stack: Stack) -> "KubernetesPlatform":
         """The stack in the cluster that its settings name; raises OperationError."""
-        where = stack.setting("cluster") or {}
-        kubeconfig = where.get("kubeconfig")
-        namespace = stack.outputs().get("namespace")
-        if namespace is None:
-            raise OperationError(f"the stack {stack.name} is not deployed; run 'pulumi up' first")
         try:
-            cluster = Cluster.connect(
-                namespace,
-                _NAME,
-                kubeconfig=None if kubeconfig is None else str(Path(stack.folder, kubeconfig)),
-                context=where.get("context"),
-            )
+            cluster = cluster_of(stack)
         except ClusterError as error:
             raise OperationError(str(error)) from None
         return cls(cluster)

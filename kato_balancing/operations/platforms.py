@@ -1,4 +1,8 @@
-"""Where a stack runs decides how its replicas are drained and replaced."""
+"""Where a stack runs decides how its replicas are drained and replaced, and when an update of it is
+carried out.
+
+The cluster's client is large: what needs it is imported late.
+"""
 
 import importlib
 from collections.abc import Iterator, Sequence
@@ -27,8 +31,19 @@ class Platform(Protocol):
 
 def platform_of(stack: Stack) -> Platform:
     """The platform that the stack's settings name."""
-    if stack.setting("platform") != "kubernetes":
+    if not _on_kubernetes(stack):
         return DockerPlatform(stack)
-    # The cluster's client is large, and needed here only.
     kubernetes = importlib.import_module("kato_balancing.operations.kubernetes_replicas")
     return cast(Platform, kubernetes.KubernetesPlatform.of(stack))
+
+
+def settling(stack: Stack) -> Stack:
+    """The stack, whose update ends when what runs is what was deployed."""
+    if not _on_kubernetes(stack):
+        return stack
+    kubernetes = importlib.import_module("kato_balancing.operations.kubernetes_stack")
+    return cast(Stack, kubernetes.KubernetesStack(stack.folder, stack.name))
+
+
+def _on_kubernetes(stack: Stack) -> bool:
+    return bool(stack.setting("platform") == "kubernetes")

@@ -42,7 +42,10 @@ class Deployed(Protocol):
         """Change settings; None takes one out."""
 
     def up(self, *, tell: Tell) -> None:
-        """Deploy."""
+        """Deploy; returns when the balancers and the stable replicas run what was deployed."""
+
+    def canary_lag(self) -> str | None:
+        """Which of the canary's replicas don't run what was deployed; None when all do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +267,11 @@ class Rollout:
             else:
                 verdict, why = judge(stable, canary, self.plan.limits)
                 over, heard = verdict is Verdict.WORSE, now
-            if over or seconds >= self.plan.hold:
+            over = over or seconds >= self.plan.hold
+            if over and verdict is Verdict.GOOD and (lag := self.stack.canary_lag()):
+                # The answers were those of its old image.
+                verdict, why = Verdict.UNDECIDED, lag
+            if over:
                 return Step(share, started - began, seconds, stable, canary, verdict, why)
             if now - told >= _TELL_SECONDS:
                 told = now

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kato_balancing.operations import stack_arguments
+from kato_balancing.operations.platforms import settling
 from kato_balancing.operations.rollout import (
     Limits,
     Plan,
@@ -39,8 +40,8 @@ _DEFAULTS: Final = Plan()
 _EPILOG: Final = """\
 exit codes:
   0  every step was good; with --back, the canary has 0 %
-  1  the canary is worse and was taken back, too few requests came for a verdict, or the stack
-     can't be asked or deployed; the message says what serves and how to go on
+  1  the canary is worse and was taken back, no verdict was possible, or the stack can't
+     be asked or deployed; the message says what serves and how to go on
   2  wrong arguments, or the rollout can't begin; nothing was changed
 
 Each step is a deployment of the stack's setting canary.share; then Prometheus is asked what both
@@ -98,7 +99,7 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     limits = (arguments.max_errors, arguments.max_latency, arguments.min_requests)
     try:
         plan = Plan(arguments.steps, arguments.hold, Limits(*limits))
-        stack = stack_arguments.stack_of(arguments)
+        stack = settling(stack_arguments.stack_of(arguments))
         if arguments.dry_run:
             canary = canary_of(stack, arguments.image)
             sys.stdout.write("\n".join(described(plan, canary)) + "\n")

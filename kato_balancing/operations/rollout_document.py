@@ -25,7 +25,7 @@ _TAKEN_BACK: Final = "was taken back to 0 %."
 _WHAT_NOW: Final = {
     rollout.Verdict.GOOD: "The canary has its last share; --promote makes it the stable version.",
     rollout.Verdict.WORSE: f"The canary is worse and {_TAKEN_BACK}",
-    rollout.Verdict.UNDECIDED: "Too few requests: the share stays; run it again to go on.",
+    rollout.Verdict.UNDECIDED: "Not decided: the share stays; run it again to go on.",
     rollout.Verdict.UNWATCHED: f"The canary could not be watched and {_TAKEN_BACK}",
 }
 

@@ -139,6 +139,11 @@ class Stack:
             return
         raise StackError("\n".join([f"{problem}; its last lines:", *last]))
 
+    def canary_lag(self) -> str | None:
+        """Which of the canary's replicas don't run what was deployed: None, because the update
+        waited for all."""
+        return None
+
     def outputs(self) -> Mapping[str, Any]:
         """The stack's outputs; a secret one is hidden. Raises StackError."""
         found: dict[str, Any] = json.loads(self._ask("stack", "output", "--json"))

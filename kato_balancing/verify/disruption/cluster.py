@@ -14,7 +14,7 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
-KATO, BALANCER, REDIS = "kato", "balancer", "redis"
+KATO, CANARY, BALANCER, REDIS = "kato", "kato-canary", "balancer", "redis"
 """Tiers, as the label ``app.kubernetes.io/component`` names them."""
 
 _INSTANCE: Final = "app.kubernetes.io/instance"
@@ -99,16 +99,25 @@ class Cluster:
 
     def workload(self) -> Any:
         """KATO's StatefulSet or Deployment."""
-        for read in (
-            self._apps.read_namespaced_stateful_set,
-            self._apps.read_namespaced_deployment,
-        ):
-            found = self._found(read, self.name)
-            if found is not None:
-                return found
+        found = self._replicas_of(self.name)
+        if found is not None:
+            return found
         raise ClusterError(
             f"there is no StatefulSet or Deployment {self.name} in namespace {self.namespace}; "
             "give the namespace that 'pulumi stack output namespace' prints"
+        )
+
+    def canary_lag(self) -> str | None:
+        """Which of the canary's replicas don't run its newest version; None when all do, or when
+        there is no canary. Raises ClusterError."""
+        canary = self._replicas_of(f"{self.name}-canary")
+        if canary is None or _rolled_out(canary):
+            return None
+        seen = canary.status.observed_generation == canary.metadata.generation
+        updated = canary.status.updated_replicas if seen else 0
+        return (
+            f"{updated or 0} of {canary.spec.replicas} replicas of the canary have its newest "
+            f"version: {self._waiting(CANARY)}"
         )
 
     def balancer(self) -> Any | None:
@@ -194,12 +203,19 @@ class Cluster:
 
     def settled(self) -> bool:
         """True when every tier is as it is wanted to be and no pod is leaving."""
-        tiers = ((KATO, self.workload()), (BALANCER, self.balancer()), (REDIS, self.redis()))
         return all(
             _rolled_out(workload) and self._staffed(tier, workload.spec.replicas)
-            for tier, workload in tiers
-            if workload is not None
+            for tier, workload in self._workloads()
         )
+
+    def updated(self) -> bool:
+        """True when every tier runs the newest version of its workload only, whether or not each
+        pod is ready; pods that are leaving may still serve."""
+        return all(_updated(workload) for _, workload in self._workloads())
+
+    def _workloads(self) -> list[tuple[str, Any]]:
+        tiers = ((KATO, self.workload()), (BALANCER, self.balancer()), (REDIS, self.redis()))
+        return [(tier, workload) for tier, workload in tiers if workload is not None]
 
     def _staffed(self, tier: str, wanted: int) -> bool:
         """By the pods themselves: their controller still counts one that was just killed."""
@@ -209,16 +225,26 @@ class Cluster:
     def wait_settled(self, limit: float = SETTLE_LIMIT) -> None:
         """Return when the stack has settled; raises ClusterError after ``limit`` seconds with
         what the pods wait for."""
+        self._wait(self.settled, limit, "did not settle")
+
+    def wait_updated(self, limit: float = SETTLE_LIMIT) -> None:
+        """Return when the stack is updated; raises ClusterError after ``limit`` seconds with what
+        the pods wait for."""
+        self._wait(self.updated, limit, "was not updated")
+
+    def _wait(self, done: Callable[[], bool], limit: float, problem: str) -> None:
         try:
-            wait_until(self.settled, limit, f"the stack in {self.namespace} did not settle")
+            wait_until(done, limit, f"the stack in {self.namespace} {problem}")
         except ClusterError as error:
-            waiting = [
-                f"{pod.name} {pod.waits_for}"
-                for tier in (KATO, BALANCER, REDIS)
-                for pod in self.pods(tier)
-                if pod.waits_for
-            ]
-            raise ClusterError(f"{error}: {'; '.join(waiting) or 'its controllers wait'}") from None
+            raise ClusterError(f"{error}: {self._waiting(KATO, BALANCER, REDIS)}") from None
+
+    def _waiting(self, *tiers: str) -> str:
+        pods = [pod for tier in tiers for pod in self.pods(tier) if pod.waits_for]
+        return "; ".join(f"{pod.name} {pod.waits_for}" for pod in pods) or "its controllers wait"
+
+    def _replicas_of(self, name: str) -> Any | None:
+        stateful = self._found(self._apps.read_namespaced_stateful_set, name)
+        return stateful or self._found(self._apps.read_namespaced_deployment, name)
 
     def _found(self, read: Callable[..., Any], name: str) -> Any | None:
         try:
@@ -261,18 +287,22 @@ def _pod(item: Any) -> Pod:
     )
 
 
-def _rolled_out(workload: Any) -> bool:
-    wanted, status = workload.spec.replicas, workload.status
+def _updated(workload: Any) -> bool:
+    status = workload.status
     # A StatefulSet that was never updated counts no updated replica; a Deployment has no revision.
     revision = getattr(status, "update_revision", None)
-    revision_done = revision is not None and revision == status.current_revision
-    return bool(
-        status.observed_generation == workload.metadata.generation
-        and (status.replicas or 0) == wanted
-        and (status.ready_replicas or 0) == wanted
-        and (status.available_replicas or 0) == wanted
-        and ((status.updated_replicas or 0) == wanted or revision_done)
+    newest_only = (
+        revision == status.current_revision
+        if revision is not None
+        else status.updated_replicas == status.replicas
     )
+    return bool(status.observed_generation == workload.metadata.generation and newest_only)
+
+
+def _rolled_out(workload: Any) -> bool:
+    wanted, status = workload.spec.replicas, workload.status
+    counts = (status.replicas, status.ready_replicas, status.available_replicas)
+    return _updated(workload) and all((count or 0) == wanted for count in counts)
 
 
 def _explained(error: ApiException) -> ClusterError:

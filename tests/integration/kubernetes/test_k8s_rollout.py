@@ -8,8 +8,9 @@ from pathlib import Path
 import broken_kato
 import pytest
 from cluster_prometheus import MONITORING, prometheus_for
-from conftest import KATO
-from k8s_facts import Facts, balancer_urls, owners, sessions
+from conftest import KATO, NEXT_KATO
+from k8s_facts import Facts, balancer_urls, owners, sessions, wait_for
+from kubernetes import client
 from prometheus_api import Prometheus, until
 from pulumi_stack import PulumiStack, must
 from rollout_command import rollout
@@ -83,3 +84,36 @@ def test_a_canary_with_errors_is_taken_back_without_hands(
     seen.write_text(done.stdout)
     must([sys.executable, "-m", "kato_balancing.cli", "report", str(seen), "--out", str(page)])
     assert step["why"] in page.read_text()
+
+
+def test_a_canary_that_does_not_start_is_named_and_holds_nothing_up(
+    watched: PulumiStack, facts: Facts, kubeconfig: Path
+) -> None:
+    namespace = str(watched.outputs()["namespace"])
+    cluster = facts.cluster(namespace)
+    assert cluster.canary_lag() is None
+    template = {"spec": {"containers": [{"name": "kato", "image": "kato-lb/nothing:1.0"}]}}
+    client.AppsV1Api(facts.api).patch_namespaced_stateful_set(
+        "kato-canary", namespace, {"spec": {"template": template}}
+    )
+
+    lag = cluster.canary_lag()
+    assert lag is not None
+    assert lag.startswith("0 of 1 replicas of the canary have its newest version: ")
+    done = rollout(watched, "--back", hold=HOLD_SECONDS, KUBECONFIG=str(kubeconfig))
+    assert done.returncode == 0, done.stderr
+    wait_for(lambda: "kato-canary-0 " in str(cluster.canary_lag()), 60, "the pod's reason")
+
+
+def test_when_it_ends_the_replicas_run_what_was_deployed(
+    watched: PulumiStack, facts: Facts, kubeconfig: Path
+) -> None:
+    """Or a promoted canary goes while the stable version still runs its old image."""
+    watched.configure(katoImage=NEXT_KATO)
+    done = rollout(watched, "--back", hold=HOLD_SECONDS, KUBECONFIG=str(kubeconfig))
+    assert done.returncode == 0, done.stderr
+
+    pods = facts.core.list_namespaced_pod(
+        watched.outputs()["namespace"], label_selector="app.kubernetes.io/component=kato"
+    ).items
+    assert [pod.spec.containers[0].image for pod in pods] == [NEXT_KATO] * 2

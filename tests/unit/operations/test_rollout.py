@@ -41,6 +41,7 @@ class _Stack:
     deployed: list[dict[str, Any] | None] = field(default_factory=list)
     others: dict[str, Any] = field(default_factory=dict)
     broken_at: float | None = None
+    lag: str | None = None
 
     def setting(self, name: str) -> Any:
         return self.canary if name == "canary" else self.others.get(name)
@@ -68,6 +69,9 @@ class _Stack:
             raise StackError("it broke")
         self.deployed.append(None if self.canary is None else {**self.canary})
         tell("deployed")
+
+    def canary_lag(self) -> str | None:
+        return self.lag
 
     @property
     def shares(self) -> list[Any]:
@@ -141,6 +145,28 @@ def test_without_requests_nothing_is_decided_and_nothing_changed() -> None:
     assert step.verdict is Verdict.UNDECIDED
     assert "3 requests to the canary, 50 are needed" in step.why
     assert stack.shares == [5]
+
+
+def test_a_canary_that_does_not_run_its_image_is_not_good() -> None:
+    """Its old replicas answered well."""
+    stack = _Stack(lag="1 of 2 replicas of the canary have its newest version")
+    rollout, told = _rollout(stack, GOOD)
+
+    rollout.run()
+
+    assert [(step.verdict, step.why) for step in rollout.steps] == [(Verdict.UNDECIDED, stack.lag)]
+    assert stack.shares == [5]
+    assert told[-1] == f"5 %: undecided: {stack.lag}"
+
+
+def test_a_worse_canary_is_worse_while_it_starts_too() -> None:
+    stack = _Stack(lag="1 of 2 replicas of the canary have its newest version")
+    rollout, _ = _rollout(stack, BAD)
+
+    rollout.run()
+
+    assert [step.verdict for step in rollout.steps] == [Verdict.WORSE]
+    assert stack.shares == [5, 0]
 
 
 def test_without_figures_nothing_is_begun() -> None:

@@ -48,6 +48,26 @@ def test_a_workload_has_settled_when_all_of_it_is_new_and_ready(
     assert cluster._rolled_out(workload) is settled
 
 
+@pytest.mark.parametrize(
+    ("workload", "updated"),
+    [
+        (_workload(3), True),
+        (_workload(3, observed_generation=1), False),
+        (_workload(3, updated_replicas=1), False),
+        (_workload(3, updated_replicas=None), False),
+        (_workload(3, replicas=4), False),
+        (_workload(3, current_revision="a", update_revision="b"), False),
+        (_workload(3, updated_replicas=None, current_revision="a", update_revision="a"), True),
+        (_workload(3, ready_replicas=2, available_replicas=2), True),
+    ],
+)
+def test_a_workload_is_updated_when_no_old_pod_counts_any_more(
+    workload: Any, updated: bool
+) -> None:
+    """A pod that is not ready does not hold an update of something else up."""
+    assert cluster._updated(workload) is updated
+
+
 def _pod(name: str, *, ready: bool = True, leaving: bool = False) -> cluster.Pod:
     return cluster.Pod(name, f"uid-{name}", "10.0.0.1", ready, leaving, 0, "")
 
@@ -76,6 +96,32 @@ def test_a_stack_has_settled_when_the_pods_are_there_that_its_controllers_count(
         monkeypatch.setattr(stack, name, answer)
 
     assert stack.settled() is settled
+
+
+@pytest.mark.parametrize(
+    ("canary", "lag"),
+    [
+        (None, None),
+        (_workload(2), None),
+        (
+            _workload(2, updated_replicas=1),
+            "1 of 2 replicas of the canary have its newest version: kato-canary-1 no readiness",
+        ),
+        (
+            _workload(2, observed_generation=1),
+            "0 of 2 replicas of the canary have its newest version: kato-canary-1 no readiness",
+        ),
+    ],
+)
+def test_a_canary_lags_until_all_of_it_is_new_and_ready(
+    monkeypatch: pytest.MonkeyPatch, canary: Any, lag: str | None
+) -> None:
+    stack = cluster.Cluster(client.ApiClient(), "kato", "kato")
+    late = cluster.Pod("kato-canary-1", "uid", None, False, False, 3, "no readiness")
+    monkeypatch.setattr(stack, "_replicas_of", {"kato-canary": canary}.get)
+    monkeypatch.setattr(stack, "pods", {"kato-canary": [_pod("kato-canary-0"), late]}.get)
+
+    assert stack.canary_lag() == lag
 
 
 def _failed(
