@@ -20,8 +20,8 @@ class KubernetesStack(Stack):
         Raises StackError.
         """
         super().up(*more, tell=tell, limit=limit)
-        # Pulumi's provider may take the state before a change for the change's end: with 4.25 it
-        # did at 10 of 10 updates of a StatefulSet.
+        # Pulumi's provider 4.25.0 takes the state before a change for the change's end: at every
+        # update of a StatefulSet, at some of a Deployment.
         tell("waiting until the pods are replaced")
         try:
             cluster_of(self).wait_updated(limit)
@@ -31,7 +31,7 @@ class KubernetesStack(Stack):
 
     def canary_lag(self) -> str | None:
         """Which of the canary's replicas don't run what was deployed, or why the cluster can't
-        tell; None when all do."""
+        tell; None when all do. Raises StackError."""
         try:
             return cluster_of(self).canary_lag()
         except ClusterError as error:

@@ -45,7 +45,8 @@ class Deployed(Protocol):
         """Deploy; returns when the balancers and the stable replicas run what was deployed."""
 
     def canary_lag(self) -> str | None:
-        """Which of the canary's replicas don't run what was deployed; None when all do."""
+        """Which of the canary's replicas don't run what was deployed; None when all do. Raises
+        StackError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,8 @@ class Rollout:
         the canary back, or undecided, which leaves it. ``image`` replaces the canary's in the
         settings.
 
-        Raises RolloutError before anything was changed, StackError when a deployment fails.
+        Raises RolloutError before anything was changed, StackError when a deployment fails or the
+        stack can't be asked.
         """
         canary = canary_of(self.stack, image)
         coming = self.plan.from_share(share_of(canary))
