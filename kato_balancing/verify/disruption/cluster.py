@@ -108,17 +108,12 @@ class Cluster:
         )
 
     def canary_lag(self) -> str | None:
-        """Which of the canary's replicas don't run its newest version; None when all do, or when
-        there is no canary. Raises ClusterError."""
+        """What the canary's replicas wait for, unless all run its newest version; None when they
+        do, or when there is no canary. Raises ClusterError."""
         canary = self._replicas_of(f"{self.name}-canary")
-        if canary is None or _rolled_out(canary):
+        if canary is None or _updated(canary):
             return None
-        seen = canary.status.observed_generation == canary.metadata.generation
-        updated = canary.status.updated_replicas if seen else 0
-        return (
-            f"{updated or 0} of {canary.spec.replicas} replicas of the canary have its newest "
-            f"version: {self._waiting(CANARY)}"
-        )
+        return f"not every replica of the canary runs its newest version: {self._waiting(CANARY)}"
 
     def balancer(self) -> Any | None:
         """The balancer's Deployment; None where clients reach KATO itself."""

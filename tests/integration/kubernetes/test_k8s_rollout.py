@@ -18,6 +18,9 @@ from steady_load import steady_load
 
 from dev.cluster import lifecycle
 
+CANARY = "kato-canary"
+"""Name of the canary's workload and of its container."""
+
 HOLD_SECONDS = 120
 """A worse canary is taken back as soon as it is seen; a good one would be held this long."""
 
@@ -92,17 +95,24 @@ def test_a_canary_that_does_not_start_is_named_and_holds_nothing_up(
     namespace = str(watched.outputs()["namespace"])
     cluster = facts.cluster(namespace)
     assert cluster.canary_lag() is None
-    template = {"spec": {"containers": [{"name": "kato", "image": "kato-lb/nothing:1.0"}]}}
+    template = {"spec": {"containers": [{"name": CANARY, "image": "kato-lb/nothing:1.0"}]}}
     client.AppsV1Api(facts.api).patch_namespaced_stateful_set(
-        "kato-canary", namespace, {"spec": {"template": template}}
+        CANARY, namespace, {"spec": {"template": template}}
     )
 
     lag = cluster.canary_lag()
     assert lag is not None
-    assert lag.startswith("0 of 1 replicas of the canary have its newest version: ")
+    assert lag.startswith("not every replica of the canary runs its newest version: ")
     done = rollout(watched, "--back", hold=HOLD_SECONDS, KUBECONFIG=str(kubeconfig))
     assert done.returncode == 0, done.stderr
-    wait_for(lambda: "kato-canary-0 " in str(cluster.canary_lag()), 60, "the pod's reason")
+    reason = f"newest version: {CANARY}-0 containers with unready status"
+
+    def named() -> bool:
+        # The old pod, while it leaves, waits for its containers too.
+        leaving = any(pod.leaving for pod in cluster.pods(CANARY))
+        return not leaving and reason in str(cluster.canary_lag())
+
+    wait_for(named, 60, "the reason of the pod with the new image")
 
 
 def test_when_it_ends_the_replicas_run_what_was_deployed(

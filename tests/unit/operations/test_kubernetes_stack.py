@@ -27,7 +27,7 @@ class FakeCluster:
     def canary_lag(self) -> str | None:
         if self._problem is not None:
             raise ClusterError(self._problem)
-        return "1 of 2 replicas"
+        return "kato-canary-1 no readiness"
 
     def wait_updated(self, limit: float) -> None:
         self.waited.append((limit, self._pulumi.calls()[-1].startswith("up ")))
@@ -77,7 +77,7 @@ def test_pods_that_do_not_follow_are_named(on_kubernetes, tmp_path, monkeypatch)
 def test_a_canarys_replicas_are_the_clusters_to_tell(on_kubernetes, tmp_path, monkeypatch):
     stack = settling(Stack.select(tmp_path))
     use(monkeypatch, FakeCluster(on_kubernetes))
-    assert stack.canary_lag() == "1 of 2 replicas"
+    assert stack.canary_lag() == "kato-canary-1 no readiness"
     use(monkeypatch, FakeCluster(on_kubernetes, "the cluster does not answer"))
     assert stack.canary_lag() == "the cluster does not answer"
 

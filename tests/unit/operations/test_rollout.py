@@ -149,7 +149,7 @@ def test_without_requests_nothing_is_decided_and_nothing_changed() -> None:
 
 def test_a_canary_that_does_not_run_its_image_is_not_good() -> None:
     """Its old replicas answered well."""
-    stack = _Stack(lag="1 of 2 replicas of the canary have its newest version")
+    stack = _Stack(lag="not every replica of the canary runs its newest version")
     rollout, told = _rollout(stack, GOOD)
 
     rollout.run()
@@ -160,7 +160,7 @@ def test_a_canary_that_does_not_run_its_image_is_not_good() -> None:
 
 
 def test_a_worse_canary_is_worse_while_it_starts_too() -> None:
-    stack = _Stack(lag="1 of 2 replicas of the canary have its newest version")
+    stack = _Stack(lag="not every replica of the canary runs its newest version")
     rollout, _ = _rollout(stack, BAD)
 
     rollout.run()

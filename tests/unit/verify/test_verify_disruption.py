@@ -98,22 +98,21 @@ def test_a_stack_has_settled_when_the_pods_are_there_that_its_controllers_count(
     assert stack.settled() is settled
 
 
+_LAG = "not every replica of the canary runs its newest version: kato-canary-1 no readiness"
+
+
 @pytest.mark.parametrize(
     ("canary", "lag"),
     [
         (None, None),
         (_workload(2), None),
-        (
-            _workload(2, updated_replicas=1),
-            "1 of 2 replicas of the canary have its newest version: kato-canary-1 no readiness",
-        ),
-        (
-            _workload(2, observed_generation=1),
-            "0 of 2 replicas of the canary have its newest version: kato-canary-1 no readiness",
-        ),
+        (_workload(2, updated_replicas=1), _LAG),
+        (_workload(2, observed_generation=1), _LAG),
+        # It ran all of it once: a replica that is not ready now is for the figures to judge.
+        (_workload(2, ready_replicas=1), None),
     ],
 )
-def test_a_canary_lags_until_all_of_it_is_new_and_ready(
+def test_a_canary_lags_until_all_of_it_has_the_newest_version(
     monkeypatch: pytest.MonkeyPatch, canary: Any, lag: str | None
 ) -> None:
     stack = cluster.Cluster(client.ApiClient(), "kato", "kato")
