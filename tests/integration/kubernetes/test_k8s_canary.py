@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from canary_sessions import on_canary
 from conftest import KATO, NEXT_KATO
-from k8s_facts import Facts, owners, sessions
+from k8s_facts import Facts, balancer_urls, owners, sessions
 from patient_balancer import patient_balancer
 from pulumi_stack import PulumiStack
 from steady_load import steady_load
@@ -45,9 +45,10 @@ def test_a_share_of_the_sessions_goes_there_and_back(
             load.mark(f"{share} %")
             stack.configure(canary={**canary, "share": share})
             stack.up()
-            # The balancers of the share before serve on while they leave.
-            cluster.wait_settled()
-            taken[share] = _on_canary(owners(url, ids))
+            cluster.wait_updated()
+            # The Service may reach a balancer of the share before while it leaves.
+            taken[share] = _on_canary(owners(balancer_urls(cluster)[0], ids))
+        cluster.wait_settled()
     after = owners(url, ids)
 
     assert load.report().failures == ()
