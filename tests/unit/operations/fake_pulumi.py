@@ -21,6 +21,11 @@ sys.exit(0)
 """
 
 
+def setting(value: object) -> dict[str, object]:
+    """A setting that is a list or a group, as ``pulumi config --json`` says it."""
+    return {"value": json.dumps(value), "objectValue": value, "secret": False}
+
+
 class FakePulumi:
     """An executable ``pulumi`` that notes its arguments and says what it was told to."""
 

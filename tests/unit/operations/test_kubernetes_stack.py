@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_pulumi import FakePulumi
+from fake_pulumi import FakePulumi, setting
 
 from kato_balancing.cli import main
 from kato_balancing.operations import kubernetes_stack
@@ -37,8 +37,8 @@ class FakeCluster:
 
 def settings(platform: str) -> dict[str, dict[str, object]]:
     """What pulumi says of a stack there, whose canary has half of the sessions."""
-    canary = {"value": json.dumps(CANARY), "objectValue": CANARY, "secret": False}
-    found = {"kato:platform": {"value": platform, "secret": False}, "kato:canary": canary}
+    where = {"value": platform, "secret": False}
+    found = {"kato:platform": where, "kato:canary": setting(CANARY)}
     return {
         "stack --show-name": {"out": "dev"},
         "config --json": {"out": json.dumps(found)},
@@ -104,10 +104,9 @@ def test_on_docker_nothing_is_waited_for(pulumi: FakePulumi, tmp_path: Path) -> 
     ],
 )
 def test_the_cluster_is_the_one_of_the_settings(where, meant, pulumi, tmp_path, monkeypatch):
-    cluster = {"value": json.dumps(where), "objectValue": where, "secret": False}
     pulumi.says({
         **settings("kubernetes"),
-        "config --json": {"out": json.dumps({"kato:cluster": cluster})},
+        "config --json": {"out": json.dumps({"kato:cluster": setting(where)})},
     })  # fmt: skip
     asked: list[Any] = []
     monkeypatch.setattr(

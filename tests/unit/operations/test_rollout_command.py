@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from fake_pulumi import FakePulumi
+from fake_pulumi import FakePulumi, setting
 
 from kato_balancing.cli import main
 
@@ -13,10 +13,9 @@ WRITES = ("config rm", "config set-all", "up")
 
 def with_canary(up: dict[str, object]) -> dict[str, dict[str, object]]:
     """What pulumi says of a stack without monitoring, whose canary has half of the sessions."""
-    setting = {"value": json.dumps(HALF), "objectValue": HALF, "secret": False}
     return {
         "stack --show-name": {"out": "dev"},
-        "config --json": {"out": json.dumps({"kato:canary": setting})},
+        "config --json": {"out": json.dumps({"kato:canary": setting(HALF)})},
         "stack output": {"out": "{}"},
         "up": up,
     }

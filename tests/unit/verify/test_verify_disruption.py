@@ -29,43 +29,33 @@ def _workload(wanted: int, **status: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("workload", "settled"),
+    ("workload", "updated", "settled"),
     [
-        (_workload(3), True),
-        (_workload(3, observed_generation=1), False),
-        (_workload(3, ready_replicas=2), False),
-        (_workload(3, ready_replicas=None), False),
-        (_workload(3, available_replicas=2), False),
-        (_workload(3, replicas=4), False),
-        (_workload(3, updated_replicas=1), False),
-        (_workload(3, updated_replicas=1, current_revision="a", update_revision="b"), False),
-        (_workload(3, updated_replicas=0, current_revision="a", update_revision="a"), True),
+        (_workload(3), True, True),
+        (_workload(3, observed_generation=1), False, False),
+        (_workload(3, ready_replicas=2), True, False),
+        (_workload(3, ready_replicas=None), True, False),
+        (_workload(3, available_replicas=2), True, False),
+        (_workload(3, ready_replicas=2, available_replicas=2), True, False),
+        (_workload(3, replicas=4), False, False),
+        (_workload(3, updated_replicas=1), False, False),
+        (_workload(3, updated_replicas=None), False, False),
+        (_workload(3, current_revision="a", update_revision="b"), False, False),
+        (_workload(3, updated_replicas=1, current_revision="a", update_revision="b"), False, False),
+        (_workload(3, updated_replicas=0, current_revision="a", update_revision="a"), True, True),
+        (
+            _workload(3, updated_replicas=None, current_revision="a", update_revision="a"),
+            True,
+            True,
+        ),
     ],
 )
-def test_a_workload_has_settled_when_all_of_it_is_new_and_ready(
-    workload: Any, settled: bool
-) -> None:
-    assert cluster._rolled_out(workload) is settled
-
-
-@pytest.mark.parametrize(
-    ("workload", "updated"),
-    [
-        (_workload(3), True),
-        (_workload(3, observed_generation=1), False),
-        (_workload(3, updated_replicas=1), False),
-        (_workload(3, updated_replicas=None), False),
-        (_workload(3, replicas=4), False),
-        (_workload(3, current_revision="a", update_revision="b"), False),
-        (_workload(3, updated_replicas=None, current_revision="a", update_revision="a"), True),
-        (_workload(3, ready_replicas=2, available_replicas=2), True),
-    ],
-)
-def test_a_workload_is_updated_when_no_old_pod_counts_any_more(
-    workload: Any, updated: bool
+def test_a_workload_is_updated_when_all_of_it_is_new_and_settled_when_it_is_ready_too(
+    workload: Any, updated: bool, settled: bool
 ) -> None:
     """A pod that is not ready does not hold an update of something else up."""
     assert cluster._updated(workload) is updated
+    assert cluster._rolled_out(workload) is settled
 
 
 def _pod(name: str, *, ready: bool = True, leaving: bool = False) -> cluster.Pod:
